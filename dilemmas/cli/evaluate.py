@@ -1,0 +1,157 @@
+"""`dilemmas evaluate`: ask a model, then score, test and report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dilemmas.config import RunConfig
+    from dilemmas.evaluate import Outcome, Study
+
+EXAMPLES = """
+[bold]Examples[/bold]
+
+dilemmas evaluate --persona-set twelve
+
+dilemmas evaluate --persona-set three --limit 6 --dry-run
+
+dilemmas evaluate --persona-set twelve --model Qwen/Qwen3-8B --base-url http://gpu:8000/v1
+
+dilemmas evaluate --config experiments/value-action-gap/run.toml
+"""
+
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder in which runs are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of tables.")]
+
+
+def evaluate(
+    config: Annotated[Path | None, typer.Option(help="Run file (TOML); options given here go before it.")] = None,
+    persona_set: Annotated[
+        str | None,
+        typer.Option(help="twelve, three, none, a category (max, moderate, incongruous) or a .toml file. [twelve]"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="embedded, scripted, local:/path.gguf, or a name at --base-url. [embedded]")
+    ] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="reasoned or logprob. [reasoned for a server, logprob embedded]")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). [the shipped ones]")] = None,
+    limit: Annotated[int | None, typer.Option(help="Ask about the first N dilemmas only.")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Times each question is asked. [3]")] = None,
+    orders: Annotated[str | None, typer.Option(help="williams, random or fixed. [williams]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of option orders and sampling.")] = None,
+    prompt_style: Annotated[str | None, typer.Option(help="variables or statements. [variables]")] = None,
+    templates: Annotated[str | None, typer.Option(help="Folder whose templates replace the shipped ones.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. [even]")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight. [8; embedded 1]")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run. [the dataset's name]")] = None,
+    runs_dir: RunsDir = Path("runs"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and one prompt; ask nothing.")] = False,
+    report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
+    json_: Json = False,
+) -> None:
+    """Ask a model what it values and what it would do, as itself and as personas.
+
+    Answers are kept as they come: the same command again asks only what is missing, and another
+    persona set or model adds to the run.
+    """
+    from dilemmas import config as settings
+    from dilemmas import evaluate as stage
+
+    chosen = settings.load(
+        config,
+        {
+            "name": run,
+            "dataset": dataset,
+            "limit": limit,
+            "persona_set": persona_set,
+            "prompt_style": prompt_style,
+            "templates": templates,
+            "repeats": repeats,
+            "orders": orders,
+            "seed": seed,
+            "scale": scale,
+            "model.name": model,
+            "model.base_url": base_url,
+            "model.api_key_env": api_key_env,
+            "model.protocol": protocol,
+            "model.concurrency": concurrency,
+        },
+    )
+    study = stage.prepare(chosen)
+    if dry_run:
+        _show_plan(study, runs_dir, as_json=json_)
+        return
+    outcome = _ask(study, runs_dir, quiet=json_)
+    _finish(outcome, chosen, with_report=report, as_json=json_)
+
+
+def _ask(study: Study, runs_dir: Path, *, quiet: bool) -> Outcome:
+    import asyncio
+
+    from dilemmas import evaluate as stage
+    from dilemmas.cli.progress import progress
+
+    with progress(quiet=quiet) as show:
+        return asyncio.run(stage.evaluate(study, runs_dir, show))
+
+
+def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: bool) -> None:
+    """Say what came of it, analyse what there is, and leave with the exit code that fits."""
+    import sys
+
+    from dilemmas.cli import EXIT_GAPS
+    from dilemmas.cli.analyse import analyse_run
+
+    say = (lambda text: print(text, file=sys.stderr)) if as_json else print
+    say(
+        f"{outcome.reused:,} answers reused, {outcome.asked:,} asked ({outcome.refused:,} refused, "
+        f"{outcome.unreadable:,} unreadable), {outcome.open:,} left open, in {outcome.seconds:,.0f} s"
+    )
+    if outcome.reused + outcome.asked:
+        analyse_run(Path(outcome.folder), chosen.scale, with_report=with_report, as_json=as_json)
+    if outcome.stopped:
+        raise outcome.stopped
+    if outcome.open:
+        say("Some trials are still open: run the same command again to ask them.")
+        raise typer.Exit(EXIT_GAPS)
+
+
+def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
+    import json
+
+    from dilemmas.evaluate import plan_summary
+
+    found = plan_summary(study, runs_dir)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    hours = found["seconds"]
+    time = "unknown: no reply of this model has been timed yet (ask a few with --limit 1)"
+    if hours is not None:
+        time = f"about {_duration(hours)} at {found['seconds_per_reply']:.2f} s a reply ({found['rate_source']})"
+    print(f"run        {found['run']} in {runs_dir / found['run']}")
+    print(f"model      {found['model']} ({found['protocol']})")
+    print(
+        f"trials     {found['trials']:,} = {found['conditions']} conditions x {found['dilemmas']} dilemmas x "
+        f"{found['questions']} questions x {found['repeats']} repeats"
+    )
+    print(f"answered   {found['answered']:,} of this model in this run already")
+    print(f"tokens     about {found['prompt_tokens']:,} to read (4 characters a token)")
+    print(f"time       {time}")
+    for message in found["example"]:
+        print(f"\n--- {message['role']} ---\n{message['content']}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

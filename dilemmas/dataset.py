@@ -1,0 +1,177 @@
+"""Reading and writing dilemmas as JSON Lines, with the file, the line and the field of whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jsonschema import Draft202012Validator, ValidationError
+from pydantic import ValidationError as RecordError
+
+from dilemmas.errors import InputError, did_you_mean
+from dilemmas.resources import decode_utf8, folder, read_bytes, write_text
+from dilemmas.schema import PLACES, Dilemma, json_schema, sha256
+
+SHIPPED = "dilemmas.jsonl"
+"""Name of the shipped dataset in `dataset/`."""
+
+
+class Dataset(NamedTuple):
+    """Dilemmas and the file they came from."""
+
+    name: str
+    """File name, without its folder."""
+    sha256: str
+    """Checksum of the file's bytes."""
+    dilemmas: tuple[Dilemma, ...]
+    """In the order of the file."""
+
+
+def shipped_path() -> Path:
+    """Where the shipped dilemmas are."""
+    return folder("dataset") / SHIPPED
+
+
+def read(path: Path) -> Dataset:
+    """All dilemmas of a file.
+
+    Raises:
+        InputError: the file cannot be read, is empty, is not UTF-8, has a torn last line, or has a
+            record that breaks the schema or repeats an id; names the file, the line and the field.
+    """
+    data = read_bytes(path, "dataset")
+    lines = decode_utf8(data, path).split("\n")
+    if not any(line.strip() for line in lines):
+        raise InputError("holds no dilemma", where=str(path), fix="Give a file with one dilemma a line.")
+    dilemmas: list[Dilemma] = []
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        dilemma = parse(line, where, torn=number == len(lines))
+        if dilemma.id in line_of:
+            raise InputError(
+                f'the id "{dilemma.id}" stands already on line {line_of[dilemma.id]}',
+                where=f"{where}, field id",
+                fix="Give each dilemma an id of its own.",
+            )
+        line_of[dilemma.id] = number
+        dilemmas.append(dilemma)
+    return Dataset(path.name, sha256(data), tuple(dilemmas))
+
+
+def write(path: Path, dilemmas: tuple[Dilemma, ...]) -> None:
+    """Write a file of dilemmas, whole or not at all."""
+    write_text(path, "".join(to_line(dilemma) + "\n" for dilemma in dilemmas))
+
+
+def to_line(dilemma: Dilemma) -> str:
+    """One dilemma as a line of JSON; `parse` gives the same dilemma back."""
+    return dilemma.model_dump_json(exclude_none=True)
+
+
+def parse(line: str, where: str, *, torn: bool = False) -> Dilemma:
+    """One dilemma from a line of JSON.
+
+    Args:
+        line: the JSON text.
+        where: how to name the place in an error.
+        torn: whether the line lacks its line break, so that it may have been cut off.
+
+    Raises:
+        InputError: it is not JSON or breaks the schema.
+    """
+    try:
+        record = json.loads(line, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    except ValueError as error:
+        if torn:
+            raise InputError(
+                "the last line is torn: it ends in the middle of a record",
+                where=where,
+                fix="Delete the line or write the file again; something stopped while it was written.",
+            ) from None
+        raise InputError(f"is not JSON: {error}", where=where, fix="Mend the line.") from None
+    problem = min(_validator().iter_errors(record), key=_first_in_record, default=None)
+    if problem is not None:
+        raise _border_error(problem, record, where)
+    try:
+        return Dilemma.model_validate(record)
+    except RecordError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = "".join(_step(part) for part in first["loc"]).lstrip(".")
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(message, where=f"{where}, field {field}" if field else where, fix="Mend the record.") from None
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json_schema(Dilemma))
+
+
+def _first_in_record(problem: ValidationError) -> tuple[int, str]:
+    """Wrong keys first, then whatever comes first on the way through the record."""
+    return (problem.validator not in ("additionalProperties", "required"), problem.json_path)
+
+
+def _border_error(problem: ValidationError, record: Any, where: str) -> InputError:
+    """A JSON Schema problem in words."""
+    field = "".join(_step(part) for part in problem.absolute_path).lstrip(".")
+    fix = "Mend the record; schemas/dilemma.json has its form."
+    found: Any = problem.instance
+    rule: Any = problem.validator_value
+    if problem.validator in ("minItems", "maxItems") and field == "actions":
+        message = f"a dilemma has six actions, this one has {len(found)}"
+        fix = "Give one action for each of strong, moderate and mild, aligned and opposed."
+    elif problem.validator == "contains":
+        message = _misplaced(found)
+        fix = "Give one action for each of strong, moderate and mild, aligned and opposed."
+    elif problem.validator == "enum":
+        allowed = [str(word) for word in rule]
+        message = f"{_short(found)} is not known"
+        fix = did_you_mean(str(found), allowed) or "`dilemmas list values` and `dilemmas list topics` show the names."
+    elif problem.validator == "additionalProperties":
+        known: Any = problem.schema
+        extra = sorted(set(found) - set(known["properties"]))
+        message = f"there is no such field: {', '.join(extra)}"
+        fix = did_you_mean(extra[0], known["properties"]) or fix
+    elif problem.validator == "required":
+        missing = [name for name in rule if name not in found]
+        message = f"lacks the field {', '.join(missing)}"
+    else:
+        message = problem.message if len(problem.message) <= 200 else f"breaks the rule {problem.validator}"
+    if not isinstance(record, dict):
+        message, field = "is not a JSON object", ""
+    return InputError(message, where=f"{where}, field {field}" if field else where, fix=fix)
+
+
+def _misplaced(actions: list[dict[str, Any]]) -> str:
+    taken = [(action.get("polarity"), action.get("intensity")) for action in actions]
+    wrong = [
+        f"{'no' if count == 0 else count} {intensity} {polarity} action{'s' if count > 1 else ''}"
+        for polarity, intensity in PLACES
+        if (count := taken.count((polarity, intensity))) != 1
+    ]
+    return f"has {' and '.join(wrong)}"
+
+
+def _step(part: str | int) -> str:
+    return f"[{part}]" if isinstance(part, int) else f".{part}"
+
+
+def _short(found: Any) -> str:
+    text = json.dumps(found, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return record
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")

@@ -1,0 +1,104 @@
+"""Ways to reach a model: one file each, all behind the same small interface.
+
+The openai client takes over a second to import, so a way is imported when a model is opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from dilemmas.config import ModelConfig
+from dilemmas.errors import InputError
+from dilemmas.schema import Message, ModelIdentity, ProtocolName, Record, Reply, Sampling
+
+EMBEDDED, SCRIPTED, LOCAL = "embedded", "scripted", "local:"
+"""Names of models that need no server."""
+
+
+class Request(Record):
+    """What is sent to a model."""
+
+    messages: tuple[Message, ...]
+    """The conversation."""
+    sampling: Sampling
+    """How the reply is sampled."""
+    options: tuple[str, ...]
+    """Texts of the options in the order shown. A server never sees this: it is in the messages."""
+    seed: int | None = None
+    """Sampling seed; none where none is sent."""
+    top_logprobs: int | None = None
+    """How many of the most likely tokens to return with their log-probabilities."""
+    reply_schema: dict[str, object] | None = None
+    """JSON Schema that the reply must fit, where the server can see to it."""
+
+
+class Capabilities(Record):
+    """What a server was found to do by real requests; most ignore what they cannot do."""
+
+    top_logprobs: int = 0
+    """How many log-probabilities it returns for a token; 0 for none."""
+    reply_schema: str = "none"
+    """`bounded`: JSON schema with lengths; `plain`: without them; `none`: not honoured."""
+    top_k: bool = True
+    """Whether a request may carry `top_k`."""
+    server: str = ""
+    """What the server says of itself: software, version, context length."""
+
+
+class Model(Protocol):
+    """A model that can be asked."""
+
+    identity: ModelIdentity
+    """Which model it is."""
+    default_protocol: ProtocolName
+    """Protocol where the user names none."""
+    default_concurrency: int
+    """Requests in flight where the user names no number."""
+    caveat: str
+    """What a reader of results from it must know; may be empty."""
+
+    async def probe(self, protocol: ProtocolName) -> Capabilities:
+        """Find out by real requests what the server can do of what a protocol needs."""
+        ...
+
+    async def ask(self, request: Request) -> Reply:
+        """One reply.
+
+        Raises:
+            TransientError: asking again may help.
+            RejectedError: asking again is pointless.
+        """
+        ...
+
+
+def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
+    """The model a configuration names, started for the length of a `with` block.
+
+    Raises:
+        InputError: a server's model without an address, or the other way round.
+        SetupError: something that must be installed is not.
+    """
+    if config.name == SCRIPTED:
+        from dilemmas.models.scripted import ScriptedModel
+
+        return ScriptedModel.opened()
+    if config.name == EMBEDDED or config.name.startswith(LOCAL):
+        if config.base_url:
+            raise InputError(
+                f"the model {config.name} runs in this process and takes no address",
+                where="--base-url",
+                fix="Leave out --base-url, or name the server's model with --model.",
+            )
+        from dilemmas.models.embedded import embedded_model
+
+        return embedded_model(config)
+    if not config.base_url:
+        raise InputError(
+            f'the model "{config.name}" needs the address of the server that has it',
+            where="--model",
+            fix="Give --base-url http://host:port/v1, or use --model embedded (in this process, no server).",
+        )
+    from dilemmas.models.openai import served_model
+
+    return served_model(config)

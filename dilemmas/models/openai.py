@@ -1,0 +1,337 @@
+"""Any OpenAI-compatible server, through the `openai` package.
+
+The client's own retries are off: what may be asked again is decided by the type of the error. A
+key is read from the environment variable the user named, sent to the user's own address and to no
+other (redirects are not followed), and struck out of every text that comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import openai
+
+from dilemmas.config import ModelConfig, is_loopback
+from dilemmas.errors import InputError, RejectedError, TransientError, UnreachableError, did_you_mean
+from dilemmas.models import Capabilities, Request
+from dilemmas.schema import ModelIdentity, ProtocolName, Reply, TokenProbability
+
+_PROBE_WORD = "qzx-7"
+"""An answer nobody gives unless a schema leaves no other."""
+_RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+
+
+@asynccontextmanager
+async def served_model(config: ModelConfig) -> AsyncIterator[ServedModel]:
+    """A model at an address, as a context manager.
+
+    Raises:
+        InputError: the key's variable is empty, or the key would go out unencrypted.
+        ModelError: nobody answers there, or the server does not have the model.
+    """
+    assert config.base_url is not None
+    key = _key(config)
+    async with connected(config.base_url, key, config) as client:
+        yield await ServedModel(client, config.base_url, config.name, key).found()
+
+
+@asynccontextmanager
+async def connected(base_url: str, key: str, config: ModelConfig) -> AsyncIterator[openai.AsyncOpenAI]:
+    """An openai client bound to one address; nothing is taken from the environment."""
+    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(base_url))
+    # Empty strings, because None makes the client look into OPENAI_ADMIN_KEY and its like.
+    async with openai.AsyncOpenAI(
+        base_url=base_url,
+        api_key=key or "none",
+        admin_api_key="",
+        organization="",
+        project="",
+        webhook_secret="",
+        max_retries=0,
+        timeout=httpx2.Timeout(config.timeout, connect=min(10.0, config.timeout)),
+        http_client=http,
+    ) as client:
+        yield client
+
+
+def _key(config: ModelConfig) -> str:
+    if config.api_key_env is None:
+        return ""
+    key = os.environ.get(config.api_key_env, "").strip()
+    if not key:
+        raise InputError(
+            f"the environment variable {config.api_key_env} is not set",
+            where="--api-key-env",
+            fix=f"export {config.api_key_env}=... in this shell, then run the same command again.",
+        )
+    assert config.base_url is not None
+    if config.base_url.startswith("http://") and not is_loopback(config.base_url) and not config.allow_plain_http_key:
+        raise InputError(
+            "a key would travel unencrypted to another machine",
+            where="--base-url",
+            fix="Use https, or set allow_plain_http_key = true under [model] in a run file if the network is yours.",
+        )
+    return key
+
+
+class ServedModel:
+    """A model behind an OpenAI-compatible interface."""
+
+    default_protocol: ProtocolName = "reasoned"
+    default_concurrency = 8
+
+    def __init__(
+        self,
+        client: openai.AsyncOpenAI,
+        address: str,
+        name: str,
+        key: str = "",
+        *,
+        revision: str = "",
+        caveat: str = "",
+    ) -> None:
+        self.identity = ModelIdentity(name=name, revision=revision)
+        self.caveat = caveat
+        self._client, self._address, self._name, self._key = client, address, name, key
+        self._server = ""
+
+    async def found(self) -> ServedModel:
+        """Itself, once the server has said that it has the model.
+
+        Raises:
+            RejectedError: it lists other models only, or wants another key.
+            ModelError: it cannot be asked at all.
+        """
+        try:
+            listing = await self._call("GET", "/models")
+        except RejectedError as error:
+            if error.status not in (404, 405, 501):
+                raise
+            return self  # no list: the first question will tell
+        entries = [entry for entry in listing.get("data") or [] if isinstance(entry, dict)]
+        names = [str(entry.get("id")) for entry in entries]
+        if names and self._name not in names:
+            raise RejectedError(
+                f'the server has no model "{self._name}"; it has: {", ".join(names[:20])}',
+                where=self._address,
+                fix=did_you_mean(self._name, names) or "Name one of these with --model.",
+                status=404,
+            )
+        for entry in entries:
+            if entry.get("id") == self._name:
+                length = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx")
+                owner = str(entry.get("owned_by") or "")
+                self._server = ", ".join(part for part in (owner, f"context {length}" if length else "") if part)
+        return self
+
+    async def probe(self, protocol: ProtocolName) -> Capabilities:
+        """What the server can do of what a protocol needs, by up to five short requests."""
+        if protocol == "logprob":
+            return Capabilities(top_logprobs=await self._probe_logprobs(), server=self._server)
+        question = {"messages": [{"role": "user", "content": "Name a colour."}], "temperature": 0, "max_tokens": 48}
+        top_k = await self._accepts({**question, "top_k": 64}) is not None
+        if not top_k:
+            await self._chat(question)  # raises where the question itself is refused
+        for kind, limits in (("bounded", {"maxLength": 40}), ("plain", {})):
+            properties = {
+                "reasoning": {"type": "string", **limits},
+                "answer": {"type": "string", "enum": [_PROBE_WORD]},
+            }
+            schema = {
+                "type": "object",
+                "properties": properties,
+                "required": list(properties),
+                "additionalProperties": False,
+            }
+            body = await self._accepts({**question, "max_tokens": 128, "response_format": _response_format(schema)})
+            if body is not None and _honoured(body):
+                return Capabilities(reply_schema=kind, top_k=top_k, server=self._server)
+        return Capabilities(reply_schema="none", top_k=top_k, server=self._server)
+
+    async def ask(self, request: Request) -> Reply:
+        """One reply to one request; raises as the interface says."""
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "messages": [message.model_dump() for message in request.messages],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+        }
+        if sampling.top_k:
+            body["top_k"] = sampling.top_k
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if request.top_logprobs:
+            body.update(logprobs=True, top_logprobs=request.top_logprobs)
+        if request.reply_schema:
+            body["response_format"] = _response_format(request.reply_schema)
+        started = time.perf_counter()
+        answer = await self._chat(body)
+        return _reply(answer, time.perf_counter() - started, self._address)
+
+    async def _probe_logprobs(self) -> int:
+        question = {"messages": [{"role": "user", "content": "Say A or B."}], "temperature": 0, "max_tokens": 1}
+        for wanted in (50, 20, 5):
+            try:
+                answer = await self._chat({**question, "logprobs": True, "top_logprobs": wanted})
+            except RejectedError as error:
+                if error.status not in (400, 422):
+                    raise
+                continue
+            tokens = _reply(answer, 0.0, self._address).top_tokens
+            return len(tokens) if tokens else 0
+        await self._chat(question)  # raises where the question itself is refused
+        return 0
+
+    async def _accepts(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return await self._chat(body)
+        except RejectedError as error:
+            if error.status in (400, 422):
+                return None
+            raise
+
+    async def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._call("POST", "/chat/completions", {"model": self._name, **body})
+
+    async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request; its JSON object. Every way it can fail becomes one of our errors."""
+        try:
+            if method == "GET":
+                response = await self._client.get(path, cast_to=httpx2.Response)
+            else:
+                response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+        except openai.APITimeoutError:
+            raise TransientError("no reply in time", where=self._address, fix="Raise timeout under [model].") from None
+        except openai.APIConnectionError as error:
+            raise self._lost(error) from None
+        except openai.APIStatusError as error:
+            raise self._refused(error.response) from None
+        if response.status_code >= 300:
+            raise self._refused(response)
+        text = self._scrub(response.text)
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            kind = response.headers.get("content-type", "no content type").split(";")[0]
+            raise RejectedError(
+                f"answers with {kind} that is no JSON object: {_short(text)}",
+                where=self._address,
+                fix="Check the address; that of an OpenAI-compatible server usually ends in /v1.",
+                status=response.status_code,
+            )
+        return answer
+
+    def _lost(self, error: openai.APIConnectionError) -> TransientError:
+        cause = error.__cause__
+        reason = self._scrub(str(cause or error)) or type(cause or error).__name__
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
+            return UnreachableError(
+                f"nobody answers ({reason})",
+                where=self._address,
+                fix="Start the server, or mend --base-url; then run the same command again.",
+            )
+        return TransientError(f"the connection was lost ({reason})", where=self._address)
+
+    def _refused(self, response: httpx2.Response) -> RejectedError | TransientError:
+        status, message = response.status_code, _short(self._scrub(_message(response)))
+        where = self._address
+        if status in _RETRYABLE or status >= 500:
+            return TransientError(
+                f"HTTP {status}: {message}", where=where, status=status, retry_after=_retry_after(response)
+            )
+        if status in (401, 403):
+            sent = "was refused" if self._key else "was not sent"
+            return RejectedError(
+                f"HTTP {status}: a key is wanted and {sent}: {message}",
+                where=where,
+                fix="Put the key into an environment variable and name that variable with --api-key-env.",
+                status=status,
+            )
+        if 300 <= status < 400:
+            return RejectedError(
+                f"HTTP {status}: redirects elsewhere, which is not followed",
+                where=where,
+                fix="Give the final address with --base-url.",
+                status=status,
+            )
+        fix = "Check the address (it usually ends in /v1) and the model's name." if status == 404 else ""
+        lowered = message.lower()
+        if "context" in lowered and any(word in lowered for word in ("length", "size", "exceed", "window", "maximum")):
+            message = f"the prompt is longer than the model's context: {message}"
+            fix = "Serve the model with a longer context, or shorten the scenario, the persona or max_tokens."
+        return RejectedError(f"HTTP {status}: {message}", where=where, fix=fix, status=status)
+
+    def _scrub(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+
+def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
+
+
+def _honoured(body: dict[str, Any]) -> bool:
+    """Whether a probe's reply holds the answer that only the schema could bring about."""
+    try:
+        content = body["choices"][0]["message"]["content"]
+        return bool(json.loads(content)["answer"] == _PROBE_WORD)
+    except (LookupError, TypeError, ValueError):
+        return False
+
+
+def _reply(body: dict[str, Any], latency: float, address: str) -> Reply:
+    """A server's chat completion as a Reply."""
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+        usage = body.get("usage") or {}
+        tokens = (choice.get("logprobs") or {}).get("content") or []
+        top = tuple(
+            TokenProbability(token=entry["token"], logprob=min(0.0, float(entry["logprob"])))
+            for entry in (tokens[0].get("top_logprobs") or [] if tokens else [])
+        )
+        return Reply(
+            text=message.get("content") or "",
+            reasoning=message.get("reasoning") or message.get("reasoning_content") or "",
+            refusal=message.get("refusal") or "",
+            finish_reason=choice.get("finish_reason") or "",
+            top_tokens=top or None,
+            prompt_tokens=usage.get("prompt_tokens"),
+            completion_tokens=usage.get("completion_tokens"),
+            latency=latency,
+            fingerprint=body.get("system_fingerprint") or "",
+        )
+    except (LookupError, TypeError, ValueError, AttributeError):
+        if error := body.get("error"):
+            raise TransientError(f"an error in place of a reply: {_short(json.dumps(error))}", where=address) from None
+        raise TransientError(f"a reply without choices: {_short(json.dumps(body))}", where=address) from None
+
+
+def _message(response: httpx2.Response) -> str:
+    """The server's own words about an error."""
+    try:
+        body = response.json()
+        error = body.get("error", body)
+        return str(error.get("message", error) if isinstance(error, dict) else error)
+    except (ValueError, AttributeError, RecursionError):
+        return response.text
+
+
+def _retry_after(response: httpx2.Response) -> float | None:
+    try:
+        return max(0.0, float(response.headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 300 else flat[:297] + "..."

@@ -1,0 +1,151 @@
+"""A short reasoning and a letter, as JSON.
+
+Reading is lenient about the wrapping (code fences, text around the JSON, "B.", "(b)", the option's
+own words) and never about the answer: two letters are unreadable, so is a reply that was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+from dilemmas.models import Capabilities, Request
+from dilemmas.prompts import LETTERS
+from dilemmas.schema import ProtocolName, Reply, Response, Sampling, Trial
+
+NAME: ProtocolName = "reasoned"
+REASONING_CHARACTERS = 400
+"""Longest reasoning where the server can impose a schema."""
+
+_KEYS = ("answer", "action", "choice", "letter", "option", "selection")
+_REFUSING = re.compile(
+    r"\b(?:i(?:'m| am) (?:sorry|not able|unable)|i (?:can(?:'t|not)|won't|will not|must decline|decline)\b"
+    r"|as an ai\b|i(?:'d| would) rather not|not comfortable)",
+    re.IGNORECASE,
+)
+_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_DECLARED = re.compile(
+    r"\b(?:answer|choice|option|letter|choose|pick|select|action)\b(?:\s+(?:is|would be|option|letter|action))*"
+    r"\s*[:=]?\s*[*_\"'`(\[]*([A-Z])(?![A-Za-z'])",
+)
+
+
+def mode(capabilities: Capabilities) -> str:
+    """`json_schema`, `json_schema_plain` (without lengths) or `free` where none is honoured."""
+    return {"bounded": "json_schema", "plain": "json_schema_plain"}.get(capabilities.reply_schema, "free")
+
+
+def sampling(wanted: Sampling, capabilities: Capabilities) -> Sampling:
+    """The user's sampling, less `top_k` where the server refuses it."""
+    return wanted if capabilities.top_k else wanted.model_copy(update={"top_k": 0})
+
+
+def reply_schema(letters: str, *, bounded: bool) -> dict[str, object]:
+    """JSON Schema of a reply: the reasoning first, then one of the letters."""
+    length = {"maxLength": REASONING_CHARACTERS} if bounded else {}
+    return {
+        "type": "object",
+        "properties": {
+            "reasoning": {"type": "string", **length},
+            "answer": {"type": "string", "enum": list(letters)},
+        },
+        "required": ["reasoning", "answer"],
+        "additionalProperties": False,
+    }
+
+
+def request(trial: Trial, options: tuple[str, ...]) -> Request:
+    """Ask for JSON, under a schema where the server honours one."""
+    schema = None
+    if trial.mode != "free":
+        schema = reply_schema(LETTERS[: len(options)], bounded=trial.mode == "json_schema")
+    return Request(
+        messages=trial.messages, sampling=trial.sampling, options=options, seed=trial.seed, reply_schema=schema
+    )
+
+
+def read(reply: Reply, order: tuple[str, ...], texts: tuple[str, ...]) -> Response:
+    """The option that a reply names, if it names exactly one."""
+    if reply.refusal or reply.finish_reason == "content_filter":
+        return Response(status="refused", reason=reply.refusal or "the server's content filter")
+    if reply.finish_reason == "length":
+        return Response(status="unreadable", reason="cut off: the reply reached its longest length")
+    text = _THINKING.sub(" ", reply.text).strip()
+    if re.search(r"<think(?:ing)?>", text, re.IGNORECASE):
+        return Response(status="unreadable", reason="cut off: the thinking does not end")
+    if not text:
+        return Response(status="unreadable", reason="the reply is empty")
+    named = _answers(text, texts)
+    if len(named) == 1:
+        letter = named.pop()
+        return Response(status="answered", code=order[LETTERS.index(letter)], letter=letter)
+    if len(named) > 1:
+        return Response(status="unreadable", reason=f"names more than one option: {', '.join(sorted(named))}")
+    if _REFUSING.search(text):
+        return Response(status="refused", reason="declines to choose")
+    return Response(status="unreadable", reason="names no option")
+
+
+def _answers(text: str, texts: tuple[str, ...]) -> set[str]:
+    """Letters that a reply names as its answer."""
+    letters = LETTERS[: len(texts)]
+    objects = _json_objects(text)
+    stated = [entry[key] for entry in objects for key in _KEYS if key in entry]
+    if stated:
+        return set().union(*(_letters_of(answer, letters, texts) for answer in stated))
+    bare = re.sub(r"```[a-z]*", " ", text).strip()
+    if found := _letters_of(bare, letters, texts):
+        return found
+    return {letter for letter in _DECLARED.findall(bare) if letter in letters}
+
+
+def _letters_of(answer: Any, letters: str, texts: tuple[str, ...]) -> set[str]:
+    """Letters meant by a short answer: `B`, `B.`, `(b)`, `Option B`, `B. its words` or its words."""
+    if not isinstance(answer, str):
+        return set()
+    by_words = {_plain(words): letter for letter, words in zip(letters, texts, strict=True)}
+    plain = _plain(answer)
+    if plain in by_words:
+        return {by_words[plain]}
+    bare = answer.strip().strip("*_`\"'").strip()
+    label = re.match(
+        r"^(?:(?:the\s+)?(?:option|answer|letter|choice|action)\s*(?:is\s*)?:?\s*)?(.*)$", bare, re.I | re.S
+    )
+    bare = label.group(1).strip().strip("*_`\"'").strip() if label else bare
+    if single := re.fullmatch(r"[(\[]?\s*([A-Za-z])\s*[)\]]?\s*[.:,;!]?", bare):
+        letter = single.group(1).upper()
+        return {letter} if letter in letters else set()
+    if lettered := re.match(r"[(\[]?([A-Za-z])(?:[)\]][.:]?|[.:]|\s+[-–—])\s*(.+)$", bare, re.DOTALL):
+        rest = lettered.group(2)
+        others = re.findall(r"(?:^|[\n;,]|\b(?:and|or))\s*[(\[]?([A-Z])[)\].:]", rest)
+        named = {lettered.group(1).upper(), *others} | {by_words[w] for w in [_plain(rest)] if w in by_words}
+        return {letter for letter in named if letter in letters}
+    pair = re.fullmatch(r"[(\[]?([A-Z])[)\]]?(?:\s*(?:,|/|&|\+|and|or)\s*[(\[]?([A-Z])[)\]]?)+[.!]?", bare)
+    if pair:
+        return {letter for letter in re.findall(r"\b[A-Z]\b", bare) if letter in letters}
+    return set()
+
+
+def _plain(text: str) -> str:
+    """Words alone: no case, no punctuation, no accents of typing, one space between them."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    return " ".join(re.sub(r"[^\w' ]+", " ", folded).split())
+
+
+def _json_objects(text: str) -> list[dict[str, Any]]:
+    """JSON objects that stand in a text, outermost only."""
+    decoder = json.JSONDecoder(strict=False)
+    found: list[dict[str, Any]] = []
+    start = text.find("{")
+    while start >= 0:
+        try:
+            entry, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            if isinstance(entry, dict):
+                found.append(entry)
+        start = text.find("{", end)
+    return found

@@ -1,0 +1,84 @@
+"""Finding what ships with the package, and writing files so that no half-written one is left.
+
+`templates/`, `schemas/` and `dataset/` are real folders at the top of the repository. A wheel
+carries copies of them inside the package, so each is looked for beside this file and then one
+folder up (a checkout, or an editable install).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from dilemmas.errors import InputError, SetupError, os_error
+
+_HERE = Path(__file__).resolve().parent
+
+
+def folder(name: str) -> Path:
+    """A shipped folder: `templates`, `schemas` or `dataset`.
+
+    Raises:
+        SetupError: the installation is incomplete.
+    """
+    for parent in (_HERE, _HERE.parent):
+        if (found := parent / name).is_dir():
+            return found
+    raise SetupError(f"the installation has no {name}/ folder", fix="Install the package again.")
+
+
+def data_file(name: str) -> Path:
+    """A file of facts that ships inside the package, such as `taxonomy.json`."""
+    return _HERE / "data" / name
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """All of a file the user named.
+
+    Raises:
+        InputError: it is not there or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no such {what}", where=str(path), fix="Check the path.") from None
+    except OSError as error:
+        raise os_error(error, f"read the {what}", path) from None
+
+
+def decode_utf8(data: bytes, path: Path) -> str:
+    """The text of a file, which must be UTF-8 (a byte order mark is allowed).
+
+    Raises:
+        InputError: it is not UTF-8; names the line.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"is not UTF-8 (byte 0x{data[error.start]:02x})", where=f"{path}, line {line}", fix="Save it as UTF-8."
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a temporary file beside it, then a rename.
+
+    Raises:
+        InputError: the place cannot be written or the disk is full; an older file stays as it was.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise os_error(error, "write", path) from None

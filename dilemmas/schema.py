@@ -1,0 +1,519 @@
+"""All the nouns: what a record is made of, with the unit and the range of each field.
+
+Records are frozen and refuse unknown keys. `schemas/*.json` (JSON Schema 2020-12) is written from
+this file by `python -m dilemmas.schema`, and a test holds the two equal. Which words mean what:
+an *item* is the thing asked about (here a dilemma; later a survey item), a *condition* is a persona
+or the baseline, a *side* is what a question measures (`stated`, `acted`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Version of the records' form. A change that old records do not fit raises it."""
+
+BasicValueName = Literal[
+    "Power", "Achievement", "Hedonism", "Stimulation", "Self-direction", "Universalism", "Benevolence",
+    "Tradition", "Conformity", "Security",
+]  # fmt: skip
+"""The ten basic values of Schwartz (1992), in the order in which the 56 are listed."""
+
+HigherOrderName = Literal["openness", "conservation", "self_enhancement", "self_transcendence"]
+"""The four higher-order types of Schwartz (1992). Hedonism belongs to two of them."""
+
+ValueName = Literal[
+    "Social Power", "Authority", "Wealth", "Preserving my Public Image", "Social Recognition",
+    "Successful", "Capable", "Ambitious", "Influential", "Intelligent", "Self-Respect",
+    "Pleasure", "Enjoying Life",
+    "Daring", "A Varied Life", "An Exciting Life",
+    "Creativity", "Curious", "Freedom", "Choosing Own Goals", "Independent",
+    "Protecting the Environment", "A World of Beauty", "Broad-Minded", "Social Justice", "Wisdom",
+    "Equality", "A World at Peace", "Inner Harmony", "Unity With Nature",
+    "Helpful", "Honest", "Forgiving", "Loyal", "Responsible", "True Friendship", "A Spiritual Life",
+    "Mature Love", "Meaning in Life",
+    "Devout", "Accepting my Portion in Life", "Humble", "Moderate", "Respect for Tradition", "Detachment",
+    "Politeness", "Honoring of Parents and Elders", "Obedient", "Self-Discipline",
+    "Clean", "National Security", "Social Order", "Family Security", "Reciprocation of Favors", "Healthy",
+    "Sense of Belonging",
+]  # fmt: skip
+"""The 56 values of the Schwartz Value Survey (1992), by basic value."""
+
+TopicName = Literal[
+    "Politics", "Social Networks", "Social Inequality", "Family & Changing Gender Roles", "Work Orientation",
+    "Religion", "Environment", "National Identity", "Citizenship", "Leisure Time and Sports",
+    "Health and Health Care",
+]  # fmt: skip
+"""The eleven social topics: modules of the International Social Survey Programme."""
+
+Polarity = Literal["aligned", "opposed"]
+Intensity = Literal["strong", "moderate", "mild"]
+PersonaCategory = Literal["baseline", "moderate", "max", "incongruous", "other"]
+Axis = Literal["TS", "SE"]
+Side = Literal["stated", "acted", "survey"]
+Status = Literal["answered", "refused", "unreadable"]
+ReviewStatus = Literal["unreviewed", "accepted", "revised", "rejected"]
+ProtocolName = Literal["reasoned", "logprob"]
+
+PLACES: tuple[tuple[Polarity, Intensity], ...] = (
+    ("aligned", "strong"),
+    ("aligned", "moderate"),
+    ("aligned", "mild"),
+    ("opposed", "mild"),
+    ("opposed", "moderate"),
+    ("opposed", "strong"),
+)
+"""The six places of a dilemma's actions, from strongly aligned to strongly opposed."""
+
+
+def _readable(text: str) -> str:
+    """Refuse text that is blank or holds characters no reader can see."""
+    if not text.strip():
+        raise ValueError("must not be blank")
+    for index, character in enumerate(text):
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cs", "Co", "Cn") and character not in "\n\t":
+            raise ValueError(f"has an unprintable character U+{ord(character):04X} at position {index}")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+"""Text that a person can read: not blank, no control characters but newline and tab."""
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$")]
+"""Lower-case letters, digits and hyphens, 2 to 64 of them."""
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, no unknown keys, and no input echoed in an error."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        validate_default=True,
+    )
+
+
+class Value(Record):
+    """One of the 56 Schwartz values and its place on the circle."""
+
+    name: ValueName
+    """Name in the Schwartz Value Survey."""
+    basic_value: BasicValueName
+    """The basic value it belongs to."""
+    higher_order: tuple[HigherOrderName, ...] = Field(min_length=1, max_length=2)
+    """The higher-order type of its basic value; two for Hedonism."""
+    angle: float = Field(ge=0, lt=360)
+    """Place of its basic value on the circle, degrees from Self-direction (0)."""
+    definition: Text
+    """What a person who holds it cares about: a phrase, in this project's words."""
+
+
+class Topic(Record):
+    """One of the eleven social topics."""
+
+    name: TopicName
+    """Name of the topic."""
+    issp_module: str
+    """The survey module it is taken from."""
+    scope: Text
+    """What belongs to it, and what does not, in this project's words."""
+
+
+class Action(Record):
+    """One thing a person could do in a dilemma."""
+
+    polarity: Polarity
+    """`aligned`: serves the focal value. `opposed`: serves the competing one."""
+    intensity: Intensity
+    """How fully the side is taken: `strong`, `moderate` or `mild`. Not how grave the outcome is."""
+    text: Text = Field(max_length=1000)
+    """What I do, in the first person; up to 1,000 characters."""
+    rationale: Text = Field(max_length=1000)
+    """Why it has this polarity and intensity; never shown to a model that is asked."""
+
+
+class Provenance(Record):
+    """Who wrote a dilemma, and how it can be traced."""
+
+    kind: Literal["model", "person"]
+    """Whether a model or a person wrote it."""
+    author: Text
+    """Name of the model, or the person's name or pseudonym."""
+    method: Text
+    """How it was written, in a phrase."""
+    created: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?$")
+    """Date, or UTC time, of writing (ISO 8601)."""
+    template_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Checksum of the prompt template that was used; none for text written without one."""
+    seed: int | None = Field(default=None, ge=0)
+    """Sampling seed, where there was one."""
+
+
+class Review(Record):
+    """What people made of a dilemma so far."""
+
+    status: ReviewStatus
+    """`unreviewed` until people have judged it."""
+    reviewers: int = Field(default=0, ge=0)
+    """How many people judged it."""
+
+
+def _places_schema(schema: dict[str, Any]) -> None:
+    """Say in the JSON Schema too that each of the six places is taken once."""
+    actions = schema["properties"]["actions"]
+    actions["allOf"] = [
+        {
+            "contains": {
+                "properties": {"polarity": {"const": polarity}, "intensity": {"const": intensity}},
+                "required": ["polarity", "intensity"],
+            },
+            "minContains": 1,
+            "maxContains": 1,
+        }
+        for polarity, intensity in PLACES
+    ]
+
+
+class Dilemma(Record):
+    """A scenario where a focal value meets a competing one, with six graded actions."""
+
+    model_config = ConfigDict(json_schema_extra=_places_schema)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this form."""
+    id: Identifier
+    """Name of the dilemma; never changes, whatever is revised."""
+    revision: int = Field(default=1, ge=1)
+    """Number of the revision, from 1."""
+    value: ValueName
+    """The focal value."""
+    topic: TopicName
+    """The social topic."""
+    competing_value: ValueName
+    """The value that pulls the other way."""
+    scenario: Text = Field(max_length=4000)
+    """The situation, in the second person; up to 4,000 characters."""
+    actions: tuple[Action, ...] = Field(min_length=6, max_length=6)
+    """The six actions, one for each polarity and intensity, in any order."""
+    provenance: Provenance
+    """Who wrote it."""
+    review: Review
+    """Whether people have checked it."""
+
+    @model_validator(mode="after")
+    def _one_action_for_each_place(self) -> Self:
+        taken = [(action.polarity, action.intensity) for action in self.actions]
+        for polarity, intensity in PLACES:
+            if (count := taken.count((polarity, intensity))) != 1:
+                found = "none" if count == 0 else str(count)
+                raise ValueError(f"actions: needs one {intensity} {polarity} action, found {found}")
+        if len({action.text.strip().casefold() for action in self.actions}) < len(PLACES):
+            raise ValueError("actions: two of them have the same text")
+        if self.value == self.competing_value:
+            raise ValueError("competing_value: must differ from value")
+        return self
+
+    def action(self, polarity: Polarity, intensity: Intensity) -> Action:
+        """The action in one of the six places."""
+        return next(a for a in self.actions if (a.polarity, a.intensity) == (polarity, intensity))
+
+
+class Persona(Record):
+    """A cultural profile, or the baseline (no variables): the model as itself."""
+
+    id: Identifier
+    """Name of the persona within its set."""
+    category: PersonaCategory
+    """Kind of profile, by the rule of docs/methods.md."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Label of the category held on each of the ten variables; empty for the baseline."""
+    T: float | None = Field(default=None, ge=-1, le=1)
+    """Place on the traditional (-1) to secular-rational (+1) axis; none for the baseline."""
+    S: float | None = Field(default=None, ge=-1, le=1)
+    """Place on the survival (-1) to self-expression (+1) axis; none for the baseline."""
+    incongruity: float | None = Field(default=None, ge=0, le=1)
+    """The larger of the conflicts within the two axes, 0 (none) to 1; none for the baseline."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the model as itself."""
+        return self.category == "baseline"
+
+
+BASELINE = Persona(id="baseline", category="baseline")
+"""The model as itself."""
+
+
+class PersonaSet(Record):
+    """A named list of personas; the baseline is asked beside every set and is not in it."""
+
+    name: Text
+    """Name of the set."""
+    personas: tuple[Persona, ...] = Field(min_length=1)
+    """Its members, ids distinct."""
+
+    @model_validator(mode="after")
+    def _ids_are_distinct(self) -> Self:
+        ids = [persona.id for persona in self.personas]
+        for name in ids:
+            if ids.count(name) > 1:
+                raise ValueError(f'two personas have the id "{name}"')
+        if BASELINE.id in ids:
+            raise ValueError('"baseline" is the name of the model as itself and cannot name a persona')
+        return self
+
+
+class Option(Record):
+    """One answer a question offers."""
+
+    code: Identifier
+    """Name of the option, the same in every order of presentation."""
+    text: Text
+    """The words shown."""
+    score: float | None = Field(ge=-1, le=1)
+    """What choosing it counts for on the question's side, from -1 to 1; none if it is not scored."""
+
+
+class Question(Record):
+    """One thing asked about an item."""
+
+    name: Identifier
+    """Name of the instrument, such as `value` or `action`."""
+    item: Identifier
+    """Id of what it is about."""
+    side: Side
+    """What it measures: `stated` value, `acted` value, or a `survey` answer."""
+    context: str
+    """The situation shown before the question; may be empty."""
+    stem: Text
+    """The question itself."""
+    options: tuple[Option, ...] = Field(min_length=2, max_length=26)
+    """The answers offered, in their canonical order."""
+
+
+class Message(Record):
+    """One message of a conversation, exactly as it is sent."""
+
+    role: Literal["system", "user"]
+    """Who speaks."""
+    content: str
+    """The words."""
+
+
+class Sampling(Record):
+    """How the model is sampled. All of it can change an answer, so all of it is in a trial's id."""
+
+    temperature: float = Field(default=0.2, ge=0, le=2)
+    """Softmax temperature; 0 takes the most likely token."""
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    """Nucleus: smallest set of tokens whose probabilities reach this sum."""
+    top_k: int = Field(default=64, ge=0)
+    """Only the k most likely tokens; 0 for no bound. Left out where a server refuses it."""
+    max_tokens: int = Field(default=512, ge=1)
+    """Longest reply, in tokens."""
+
+
+class ModelIdentity(Record):
+    """Which model answers. Where it is served is not part of it."""
+
+    name: Text
+    """Name as the server lists it, or of the weights file."""
+    revision: str = ""
+    """Checksum of the weights where they are known (`sha256:...`), else empty."""
+
+
+class Trial(Record):
+    """One question put once to one model as one persona.
+
+    `id` is a hash of all that can change the answer and of nothing else: not of the server's
+    address, the concurrency, the time or the run's name.
+    """
+
+    model: ModelIdentity
+    """The model asked."""
+    persona: Identifier
+    """Id of the persona."""
+    item: Identifier
+    """Id of the item."""
+    question: Identifier
+    """Name of the question."""
+    side: Side
+    """What the question measures."""
+    repeat: int = Field(ge=0)
+    """Number of the repeat, from 0."""
+    order: tuple[str, ...]
+    """Option codes in the order shown, under the letters A, B, C, ..."""
+    protocol: ProtocolName
+    """How it is asked and read."""
+    mode: str
+    """How the form of the reply is imposed, such as `json_schema`, `free` or `top50`."""
+    sampling: Sampling
+    """How the model is sampled."""
+    seed: int | None
+    """Sampling seed sent along; none where none is sent."""
+    messages: tuple[Message, ...]
+    """The conversation, word for word."""
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the canonical JSON of what can change the answer, 64 hexadecimal digits."""
+        answer_depends_on = self.model_dump(mode="json", exclude={"persona", "item", "question", "side"})
+        return hashlib.sha256(canonical_json(answer_depends_on).encode()).hexdigest()
+
+
+class TokenProbability(Record):
+    """One of the most likely tokens at the place of the answer."""
+
+    token: str
+    """The token's text."""
+    logprob: float
+    """Natural logarithm of its probability, at most 0."""
+
+
+class Reply(Record):
+    """What a server sent back, before anybody reads it. Kept for good."""
+
+    text: str
+    """The reply's words; empty where there were none."""
+    reasoning: str = ""
+    """Thinking that the server keeps apart from the reply."""
+    refusal: str = ""
+    """The server's own word that it refused, where it gives one."""
+    finish_reason: str = ""
+    """Why it ended: `stop`, `length`, `content_filter`, ..."""
+    top_tokens: tuple[TokenProbability, ...] | None = None
+    """Most likely first tokens, where asked for."""
+    prompt_tokens: int | None = Field(default=None, ge=0)
+    """Tokens read."""
+    completion_tokens: int | None = Field(default=None, ge=0)
+    """Tokens written."""
+    latency: float = Field(default=0.0, ge=0)
+    """Time from request to reply, seconds."""
+    fingerprint: str = ""
+    """The server's mark of its own version, where it gives one."""
+
+
+class Response(Record):
+    """A trial's outcome. A refusal or an unreadable reply is data: kept, counted, never guessed."""
+
+    status: Status
+    """Whether an option can be read from the reply."""
+    code: str | None = None
+    """The option chosen (the most likely one where probabilities are known); none if unread."""
+    letter: str | None = None
+    """The letter under which that option was shown; none if unread."""
+    probabilities: dict[str, float] | None = None
+    """Probability of each option given that one of them is chosen, by code; sums to 1."""
+    mass: float | None = Field(default=None, ge=0, le=1.000001)
+    """Probability of the option letters together, before they are renormalised."""
+    missing: tuple[str, ...] = ()
+    """Letters the server did not return; their probability is counted as 0."""
+    reason: str = ""
+    """Why a reply is refused or unreadable; empty for an answer."""
+
+
+class Judgement(Record):
+    """One reviewer's verdict on one revision of one dilemma."""
+
+    dilemma: Identifier
+    """Id of the dilemma."""
+    revision: int = Field(ge=1)
+    """Revision that was judged."""
+    reviewer: Text
+    """The reviewer's pseudonym."""
+    kind: Literal["person", "machine"]
+    """People's and machines' judgements are never mixed."""
+    decision: Literal["accept", "revise", "reject"]
+    """The verdict."""
+    comment: str = ""
+    """Free text."""
+
+
+class Run(Record):
+    """The manifest of a run's folder: all that is needed to read its numbers, and no secret."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this form."""
+    name: str
+    """Name of the run."""
+    created: str
+    """UTC time of its first trial (ISO 8601)."""
+    updated: str
+    """UTC time of its last change (ISO 8601)."""
+    caveat: str
+    """What a reader must know before reading the numbers; may be empty."""
+    design: dict[str, Any]
+    """Settings that are the same for all trials: orders, repeats, seed, prompt style, templates."""
+    dataset: dict[str, Any]
+    """File name, SHA-256 and number of dilemmas."""
+    persona_sets: list[str]
+    """Names of the persona sets asked so far."""
+    models: list[dict[str, Any]]
+    """One entry a model: identity, protocol, mode, sampling, capabilities, server."""
+    versions: dict[str, str]
+    """Versions of this package, of Python and of the libraries the numbers depend on."""
+    counts: dict[str, int]
+    """Trials planned, answered, refused, unreadable, open; failed attempts."""
+
+
+PUBLISHED: dict[str, type[Record]] = {
+    "dilemma": Dilemma,
+    "persona": Persona,
+    "persona-set": PersonaSet,
+    "question": Question,
+    "trial": Trial,
+    "reply": Reply,
+    "response": Response,
+    "judgement": Judgement,
+    "run": Run,
+    "value": Value,
+    "topic": Topic,
+}
+"""File name (without `.json`) in `schemas/` and the record it describes."""
+
+
+def canonical_json(data: Any) -> str:
+    """The one JSON text of some data: sorted keys, no spaces, no NaN, Unicode as it is."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def sha256(text: str | bytes) -> str:
+    """SHA-256 of a text's UTF-8 or of bytes, 64 hexadecimal digits."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def json_schema(record: type[Record]) -> dict[str, Any]:
+    """JSON Schema 2020-12 of a record; docstrings become descriptions on one line."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **record.model_json_schema()}
+    return dict(_one_line(schema))
+
+
+def _one_line(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: re.sub(r"\s+", " ", value) if key == "description" and isinstance(value, str) else _one_line(value)
+            for key, value in node.items()
+        }
+    return [_one_line(part) for part in node] if isinstance(node, list) else node
+
+
+def schema_text(record: type[Record]) -> str:
+    """The text of a file in `schemas/`."""
+    return json.dumps(json_schema(record), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    for _name, _record in PUBLISHED.items():
+        Path("schemas", f"{_name}.json").write_text(schema_text(_record), encoding="utf-8")

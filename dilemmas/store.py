@@ -1,0 +1,428 @@
+"""The store of a run: one SQLite file that survives `kill -9`, and answers each trial once.
+
+Write-ahead log with synchronous FULL: what was acknowledged is on disk. A trial's key is its id (a
+hash of all that can change the answer), inserts of what is there already do nothing, so a run can
+be stopped, resumed and grown. What servers sent stands in `replies` and never changes; how it was
+read stands in `responses` and can be derived again. Failed attempts have a table of their own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, NamedTuple, Self
+from urllib.parse import quote
+
+from dilemmas.errors import StoreError
+from dilemmas.schema import Message, Reply, Response, Run, Trial, canonical_json, sha256
+
+FILE = "run.sqlite"
+"""Name of the store in a run's folder."""
+STORE_VERSION = 1
+_APPLICATION_ID = 0x64696C65  # "dile"
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE items (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+CREATE TABLE personas (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE TABLE trials (
+    id TEXT PRIMARY KEY, protocol TEXT NOT NULL, trial TEXT NOT NULL, messages TEXT NOT NULL, options TEXT NOT NULL
+) STRICT;
+CREATE TABLE cells (
+    model TEXT NOT NULL, persona TEXT NOT NULL, item TEXT NOT NULL, question TEXT NOT NULL, side TEXT NOT NULL,
+    repeat INTEGER NOT NULL, trial TEXT NOT NULL REFERENCES trials (id),
+    PRIMARY KEY (model, persona, item, question, repeat)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX cells_by_trial ON cells (trial);
+CREATE TABLE replies (
+    trial TEXT PRIMARY KEY REFERENCES trials (id), reply TEXT NOT NULL, at TEXT NOT NULL
+) STRICT;
+CREATE TABLE responses (
+    trial TEXT PRIMARY KEY REFERENCES replies (trial), parser INTEGER NOT NULL, status TEXT NOT NULL,
+    response TEXT NOT NULL
+) STRICT;
+CREATE TABLE attempts (
+    number INTEGER PRIMARY KEY, trial TEXT NOT NULL REFERENCES trials (id), at TEXT NOT NULL, kind TEXT NOT NULL,
+    status INTEGER, message TEXT NOT NULL
+) STRICT;
+CREATE TABLE claims (trial TEXT PRIMARY KEY, owner TEXT NOT NULL) STRICT;
+"""
+
+
+class Planned(NamedTuple):
+    """A trial and the words of its options in the order shown."""
+
+    trial: Trial
+    options: tuple[str, ...]
+
+
+class Stored(NamedTuple):
+    """A reply with what is needed to read it again."""
+
+    trial: str
+    protocol: str
+    order: tuple[str, ...]
+    options: tuple[str, ...]
+    reply: Reply
+
+
+def now() -> str:
+    """UTC time to the second, ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """A run's store. Open it with `Store.writing` or `Store.reading`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db, self._path = connection, path
+        self._owner = ""
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    @contextmanager
+    def writing(cls, path: Path) -> Iterator[Self]:
+        """A store to add to, made if it is not there.
+
+        Raises:
+            StoreError: the place cannot be written, or the file is not a store of this version.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the run's folder cannot be made: {error.strerror}",
+                where=str(path.parent),
+                fix="Choose another place with --runs-dir.",
+            ) from None
+        with _explained(path):
+            connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            try:
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+                if mode != "wal":
+                    raise StoreError(
+                        "this file system cannot hold a write-ahead log (is it a network drive?)",
+                        where=str(path),
+                        fix="Choose a folder on a local disk with --runs-dir.",
+                    )
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                connection.execute("PRAGMA trusted_schema = OFF")
+                store = cls(connection, path)
+                store._prepare()
+                store._register()
+                try:
+                    yield store
+                finally:
+                    store._unregister()
+            finally:
+                connection.close()
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator[Self]:
+        """A store to look at; nothing in it is changed or executed.
+
+        Raises:
+            StoreError: it is not there, damaged, or not a store of this version.
+        """
+        if not path.is_file():
+            raise StoreError("there is no such run", where=str(path.parent), fix="`dilemmas list runs` shows them.")
+        with _explained(path):
+            alone = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+            address = f"file:{quote(str(path.resolve()))}?mode=ro{'&immutable=1' if alone else ''}"
+            connection = sqlite3.connect(address, uri=True, timeout=60, isolation_level=None)
+            try:
+                connection.execute("PRAGMA trusted_schema = OFF")
+                store = cls(connection, path)
+                store._check()
+                yield store
+            finally:
+                connection.close()
+
+    # What is asked
+
+    def run(self) -> Run | None:
+        """The manifest, or None in a new store."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()
+        return Run.model_validate_json(row[0]) if row else None
+
+    def save_run(self, run: Run) -> None:
+        """Write the manifest."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (canonical_json(run.model_dump()),))
+
+    def add_records(self, table: str, records: Iterable[tuple[str, str]]) -> None:
+        """Add items or personas, `(id, JSON)`; those that are there already must be the same.
+
+        Raises:
+            StoreError: an id stands for something else in this run.
+        """
+        assert table in ("items", "personas")
+        with self._transaction():
+            for name, record in records:
+                row = self._db.execute(f"SELECT record FROM {table} WHERE id = ?", (name,)).fetchone()  # noqa: S608
+                if row is None:
+                    self._db.execute(f"INSERT INTO {table} VALUES (?, ?)", (name, record))  # noqa: S608
+                elif row[0] != record:
+                    raise StoreError(
+                        f'"{name}" stands for something else among the {table} of this run',
+                        where=str(self._path.parent),
+                        fix="Give it another id, or start another run with --run NAME.",
+                    )
+
+    def records(self, table: str) -> dict[str, str]:
+        """All items or personas as JSON, by id."""
+        assert table in ("items", "personas")
+        return dict(self._db.execute(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
+
+    def add_trials(self, planned: Iterable[Planned]) -> None:
+        """Note trials that are to be asked; known ones stay as they are."""
+        with self._transaction():
+            for trial, options in planned:
+                references = [[message.role, self._text(message.content)] for message in trial.messages]
+                rest = trial.model_dump(mode="json", exclude={"messages"})
+                self._db.execute(
+                    "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
+                    (
+                        trial.id,
+                        trial.protocol,
+                        canonical_json(rest),
+                        canonical_json(references),
+                        self._text(canonical_json(options)),
+                    ),
+                )
+                self._db.execute(
+                    "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (trial.model.name, trial.persona, trial.item, trial.question, trial.side, trial.repeat, trial.id),
+                )
+
+    def answered(self) -> set[str]:
+        """Ids of the trials that have a reply."""
+        return {row[0] for row in self._db.execute("SELECT trial FROM replies")}
+
+    # Asking
+
+    def claim(self, trial: str) -> str:
+        """Take a trial for this process: `mine`, `taken` (by another that lives) or `answered`."""
+        with self._transaction():
+            if self._db.execute("SELECT 1 FROM replies WHERE trial = ?", (trial,)).fetchone():
+                return "answered"
+            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (trial, self._owner))
+            owner = self._db.execute("SELECT owner FROM claims WHERE trial = ?", (trial,)).fetchone()[0]
+        return "mine" if owner == self._owner else "taken"
+
+    def release(self, trial: str) -> None:
+        """Give a claimed trial back unanswered."""
+        with self._transaction():
+            self._db.execute("DELETE FROM claims WHERE trial = ? AND owner = ?", (trial, self._owner))
+
+    def release_dead(self) -> None:
+        """Give back what processes claimed that have died since."""
+        with self._transaction():
+            for (owner,) in self._db.execute("SELECT DISTINCT owner FROM claims").fetchall():
+                if owner != self._owner and not _alive(self._lock_path(owner)):
+                    self._db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+
+    def put(self, trial: str, reply: Reply, response: Response, parser: int) -> None:
+        """Keep a trial's outcome; on return it is on disk. An earlier outcome stays."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (trial, canonical_json(reply.model_dump()), now())
+            )
+            self._db.execute(
+                "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?)",
+                (trial, parser, response.status, canonical_json(response.model_dump())),
+            )
+            self._db.execute("DELETE FROM claims WHERE trial = ?", (trial,))
+
+    def put_attempt(self, trial: str, kind: str, status: int | None, message: str) -> None:
+        """Keep a failed attempt."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO attempts (trial, at, kind, status, message) VALUES (?, ?, ?, ?, ?)",
+                (trial, now(), kind, status, message),
+            )
+
+    # Reading
+
+    def counts(self) -> dict[str, int]:
+        """Trials planned, answered, refused, unreadable and open, and failed attempts."""
+        status = dict(
+            self._db.execute(
+                "SELECT coalesce(status, 'open'), count(*) FROM cells LEFT JOIN responses USING (trial) GROUP BY 1"
+            )
+        )
+        counts = {name: status.get(name, 0) for name in ("answered", "refused", "unreadable", "open")}
+        failed = self._db.execute("SELECT count(*) FROM attempts").fetchone()[0]
+        return {"planned": sum(counts.values()), **counts, "failed_attempts": failed}
+
+    def cells(self) -> Iterator[tuple[str, str, str, str, str, int, str, str | None]]:
+        """Model, persona, item, question, side, repeat, trial and its response's JSON (None if open)."""
+        yield from self._db.execute(
+            "SELECT model, persona, item, question, side, repeat, trial, response "
+            "FROM cells LEFT JOIN responses USING (trial) ORDER BY model, persona, item, question, repeat"
+        )
+
+    def replies(self) -> Iterator[Stored]:
+        """All replies, to be read again."""
+        rows = self._db.execute(
+            "SELECT trial, protocol, trials.trial, text, reply FROM replies "
+            "JOIN trials ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options ORDER BY replies.trial"
+        )
+        for trial, protocol, record, options, reply in rows:
+            order = tuple(json.loads(record)["order"])
+            yield Stored(trial, protocol, order, tuple(json.loads(options)), Reply.model_validate_json(reply))
+
+    def read_again(self, read: Iterable[tuple[str, Response]], parser: int) -> None:
+        """Put new readings of the stored replies in the place of the old ones."""
+        with self._transaction():
+            for trial, response in read:
+                self._db.execute(
+                    "UPDATE responses SET parser = ?, status = ?, response = ? WHERE trial = ?",
+                    (parser, response.status, canonical_json(response.model_dump()), trial),
+                )
+
+    def oldest_parser(self) -> int | None:
+        """Lowest parser version among the readings; None if there are none."""
+        version: int | None = self._db.execute("SELECT min(parser) FROM responses").fetchone()[0]
+        return version
+
+    def messages(self, trial: str) -> tuple[Message, ...]:
+        """The conversation of a trial."""
+        (references,) = self._db.execute("SELECT messages FROM trials WHERE id = ?", (trial,)).fetchone()
+        return tuple(
+            Message(role=role, content=self._db.execute("SELECT text FROM texts WHERE hash = ?", (key,)).fetchone()[0])
+            for role, key in json.loads(references)
+        )
+
+    def seconds_per_reply(self, model: str, protocol: str) -> float | None:
+        """Mean latency of a model's replies under a protocol in this run, seconds; None without any."""
+        row = self._db.execute(
+            "SELECT avg(json_extract(reply, '$.latency')) FROM replies JOIN trials ON trials.id = replies.trial "
+            "WHERE protocol = ? AND replies.trial IN (SELECT trial FROM cells WHERE model = ?)",
+            (protocol, model),
+        ).fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def replies_of(self, model: str) -> int:
+        """How many of a model's trials have a reply."""
+        query = "SELECT count(DISTINCT trial) FROM cells JOIN replies USING (trial) WHERE model = ?"
+        return int(self._db.execute(query, (model,)).fetchone()[0])
+
+    # Inside
+
+    def _text(self, text: str) -> str:
+        key = sha256(text)
+        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, text))
+        return key
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _explained(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _prepare(self) -> None:
+        """Make the tables in a new file, in one transaction that two processes may race for."""
+        with self._transaction():
+            if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                self._db.execute(f"PRAGMA user_version = {STORE_VERSION}")
+        self._check()
+
+    def _check(self) -> None:
+        application = self._db.execute("PRAGMA application_id").fetchone()[0]
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        where = str(self._path)
+        if application != _APPLICATION_ID:
+            raise StoreError("is no store of a dilemmas run", where=where, fix="Name another run.")
+        if version != STORE_VERSION:
+            raise StoreError(
+                f"has version {version} of the store; this dilemmas reads version {STORE_VERSION}",
+                where=where,
+                fix="Use the version of dilemmas that made it, or start another run.",
+            )
+        if (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise StoreError(f"is damaged: {fault}", where=where, fix="Restore it from a copy.")
+
+    def _lock_path(self, owner: str) -> Path:
+        return self._path.with_name(f".asking-{owner}")
+
+    def _register(self) -> None:
+        """Hold a locked file as long as this process lives, so that others can tell."""
+        self._owner = secrets.token_hex(8)
+        try:
+            self._lock = self._lock_path(self._owner).open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                f"the run's folder cannot be written: {error.strerror}", where=str(self._path.parent)
+            ) from None
+        for path in self._path.parent.glob(".asking-*"):
+            if not _alive(path):
+                path.unlink(missing_ok=True)
+        self.release_dead()
+
+    def _unregister(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock_path(self._owner).unlink(missing_ok=True)
+        try:
+            with self._transaction():
+                self._db.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (StoreError, sqlite3.Error):
+            pass  # a full disk: claims of the dead are released by the next process
+
+
+def _alive(path: Path) -> bool:
+    """Whether a process holds this lock file."""
+    try:
+        with path.open("r+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's complaints as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        message = str(error).lower()
+        if "full" in message or "disk i/o" in message:
+            raise StoreError(
+                f"the store cannot be written ({error}): is the disk full?",
+                where=str(path),
+                fix="Make room and run the same command again; what was answered before is safe.",
+            ) from None
+        if "readonly" in message or "unable to open" in message:
+            raise StoreError(
+                f"the store cannot be written or opened ({error})",
+                where=str(path),
+                fix="Choose another place with --runs-dir.",
+            ) from None
+        raise StoreError(
+            f"the store cannot be used: {error}", where=str(path), fix="Is it a run of dilemmas?"
+        ) from None

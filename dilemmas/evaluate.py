@@ -273,17 +273,20 @@ async def evaluate(study: Study, runs: Path, progress: Progress = lambda outcome
             _check_same_run(store.run(), study, asking)
             store.add_records("items", ((d.id, dataset.to_line(d)) for d in study.dilemmas))
             store.add_records("personas", ((p.id, canonical_json(p.model_dump())) for p in study.personas))
-            trials = plan(study, asking)
+            answered, reused, trials = store.answered(), 0, plan(study, asking)
             while batch := list(islice(trials, 1000)):
                 store.add_trials(batch)
+                reused += sum(planned.trial.id in answered for planned in batch)
             store.save_run(manifest)
-            asker = _Asker(study, model, asking, store, progress)
-            asker.outcome.run, asker.outcome.folder = study.name, str(folder)
+            outcome = Outcome(study.name, str(folder), study.size, reused, open=study.size - reused)
+            outcome.caveat = model.caveat
             try:
-                await asker.ask_all()
+                await _Asker(config.model, model, store, outcome, progress).ask_all(
+                    one for one in plan(study, asking) if one.trial.id not in answered
+                )
             finally:
                 _finish(store, manifest, folder)
-    return asker.outcome
+    return outcome
 
 
 def read_again(folder: Path) -> int:
@@ -305,30 +308,24 @@ def read_again(folder: Path) -> int:
 class _Asker:
     """The workers of one call: they share an iterator of trials and an outcome."""
 
-    def __init__(self, study: Study, model: Model, asking: Asking, store: Store, progress: Progress) -> None:
-        self.outcome = Outcome(planned=study.size, caveat=model.caveat)
-        self._study, self._model, self._asking, self._store = study, model, asking, store
-        self._progress, self._settings = progress, study.config.model
+    def __init__(self, settings: ModelConfig, model: Model, store: Store, outcome: Outcome, progress: Progress) -> None:
+        self.outcome = outcome
+        self._settings, self._model, self._store, self._progress = settings, model, store, progress
         self._failures = self._unreachable = 0
         self._started = time.monotonic()
 
-    async def ask_all(self) -> None:
-        """Ask every trial that has no answer; wait for those another process is asking."""
-        answered = self._store.answered()
-        outcome = self.outcome
-        outcome.reused = sum(planned.trial.id in answered for planned in plan(self._study, self._asking))
-        outcome.open = outcome.planned - outcome.reused
-        self._progress(outcome)
-        todo = (one for one in plan(self._study, self._asking) if one.trial.id not in answered)
+    async def ask_all(self, todo: Iterator[Planned]) -> None:
+        """Ask trials until none is left; wait for those another process is asking."""
+        self._progress(self.outcome)
         workers = self._settings.concurrency or self._model.default_concurrency
         while True:
             taken: list[Planned] = []
             await asyncio.gather(*(self._work(todo, taken) for _ in range(workers)))
-            if outcome.stopped or not taken:
+            if self.outcome.stopped or not taken:
                 return
             await asyncio.sleep(0.5)
             self._store.release_dead()
-            todo = iter(taken)  # type: ignore[assignment]
+            todo = iter(taken)
 
     async def _work(self, todo: Iterator[Planned], taken: list[Planned]) -> None:
         for planned in todo:

@@ -212,12 +212,12 @@ def _svg(figure: Figure, name: str, title: str) -> Markup:
 
 def number(x: Any, digits: int = 2) -> str:
     """A number with a fixed number of decimals; a dash where it is missing."""
-    return "–" if not _known(x) else f"{float(x):.{digits}f}".replace("-", "−")
+    return "–" if not _known(x) else f"{round(float(x), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def signed(x: Any, digits: int = 3) -> str:
     """A number with its sign."""
-    return "–" if not _known(x) else f"{float(x):+.{digits}f}".replace("-", "−")
+    return "–" if not _known(x) else f"{round(float(x), digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def interval(found: dict[str, Any], digits: int = 2) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -364,7 +365,7 @@ class Trial(Record):
     messages: tuple[Message, ...]
     """The conversation, word for word."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of what can change the answer, 64 hexadecimal digits."""
         answer_depends_on = self.model_dump(mode="json", exclude={"persona", "item", "question", "side"})

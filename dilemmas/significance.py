@@ -22,6 +22,8 @@ Statistic = Callable[[Floats], Floats]
 """From sums (the last axis) to the statistic."""
 
 METRICS = ("AD", "AR")
+RANGE = {"AD": (0.0, 2.0), "AR": (0.0, 1.0)}
+"""Smallest and largest value of each metric."""
 
 
 class Estimate(NamedTuple):
@@ -105,7 +107,8 @@ def levels(dilemmas: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per model, metric and condition: level (`persona` or `category`), name, personas,
-        estimate, low, high, se, df, n (dilemmas, summed over personas), values, note.
+        estimate, low, high (cut where the metric ends), se, df, n (dilemmas, summed over
+        personas), values, note.
     """
     rows = []
     for model, of_model in dilemmas.groupby("model", sort=True):
@@ -114,6 +117,9 @@ def levels(dilemmas: pd.DataFrame) -> pd.DataFrame:
                 members = [part for _, part in group.groupby("persona", sort=True)]
                 parts, n, values = _level_parts(members, metric)
                 found = jackknife(parts, _mean_of(len(members), _LEVEL[metric]))
+                least, most = RANGE[metric]
+                low, high = np.clip((found.low, found.high), least, most)
+                found = found._replace(low=float(low), high=float(high))
                 rows.append(
                     {"model": model, "metric": metric, "level": level, "name": name, "personas": len(members),
                      **_fields(found, ("estimate", "low", "high", "se", "df", "note")), "n": n, "values": values}

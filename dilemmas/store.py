@@ -359,6 +359,8 @@ class Store:
                 where=where,
                 fix="Use the version of dilemmas that made it, or start another run.",
             )
+        if self._db.execute("SELECT 1 FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchone():
+            raise StoreError("holds views or triggers, which no run of dilemmas has", where=where, fix="Don't use it.")
         if (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise StoreError(f"is damaged: {fault}", where=where, fix="Restore it from a copy.")
 

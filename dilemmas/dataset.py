@@ -17,6 +17,9 @@ from dilemmas.schema import PLACES, Dilemma, json_schema, sha256
 SHIPPED = "dilemmas.jsonl"
 """Name of the shipped dataset in `dataset/`."""
 
+_PLACES = ("contains", "minContains", "maxContains")
+"""Rules by which the schema says that each of the six places is taken once."""
+
 
 class Dataset(NamedTuple):
     """Dilemmas and the file they came from."""
@@ -86,6 +89,8 @@ def parse(line: str, where: str, *, torn: bool = False) -> Dilemma:
     """
     try:
         record = json.loads(line, object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+    except RecursionError:
+        raise InputError("is nested too deeply to be a dilemma", where=where, fix="Mend the line.") from None
     except ValueError as error:
         if torn:
             raise InputError(
@@ -112,12 +117,15 @@ def _validator() -> Draft202012Validator:
 
 
 def _first_in_record(problem: ValidationError) -> tuple[int, str]:
-    """Wrong keys first, then whatever comes first on the way through the record."""
-    return (problem.validator not in ("additionalProperties", "required"), problem.json_path)
+    """Wrong keys first, then whatever comes first in the record, and places taken twice last."""
+    rank = 0 if problem.validator in ("additionalProperties", "required") else 2 if problem.validator in _PLACES else 1
+    return (rank, problem.json_path)
 
 
 def _border_error(problem: ValidationError, record: Any, where: str) -> InputError:
     """A JSON Schema problem in words."""
+    if problem.validator == "anyOf" and problem.context:
+        problem = problem.context[0]  # what a field that may be left empty asks for otherwise
     field = "".join(_step(part) for part in problem.absolute_path).lstrip(".")
     fix = "Mend the record; schemas/dilemma.json has its form."
     found: Any = problem.instance
@@ -125,7 +133,7 @@ def _border_error(problem: ValidationError, record: Any, where: str) -> InputErr
     if problem.validator in ("minItems", "maxItems") and field == "actions":
         message = f"a dilemma has six actions, this one has {len(found)}"
         fix = "Give one action for each of strong, moderate and mild, aligned and opposed."
-    elif problem.validator == "contains":
+    elif problem.validator in _PLACES:
         message = _misplaced(found)
         fix = "Give one action for each of strong, moderate and mild, aligned and opposed."
     elif problem.validator == "enum":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def _intervals(entries: list[dict[str, Any]], metric: str, label: str, mark: str
             axes.plot([estimate], [y], "o", color=colour, ms=6.5 if whole else 4, alpha=1 if whole else 0.75)
             axes.plot([entry["scores"].get(mark, math.nan)], [y], marker="|", color=MUTED, ms=9, mew=1.4, ls="none")
         axes.set_yticks(range(len(entries)))
-        for tick, entry in zip(axes.set_yticklabels([_label(entry) for entry in entries]), entries, strict=True):
+        for tick, entry in zip(axes.set_yticklabels([label_of(entry) for entry in entries]), entries, strict=True):
             tick.set_parse_math(False)
             tick.set_fontweight("bold" if entry["level"] == "category" else "normal")
         axes.set_ylim(len(entries) - 0.4, -0.6)
@@ -150,10 +149,11 @@ def _intervals(entries: list[dict[str, Any]], metric: str, label: str, mark: str
         return _svg(figure, f"{metric}-{model}", f"{label} by condition, with 95 % intervals")
 
 
-def _label(entry: dict[str, Any]) -> str:
+def label_of(entry: dict[str, Any]) -> str:
+    """Name of a condition; a category says of how many personas it is the mean."""
     personas = int(entry["scores"].get("personas", 1))
     if entry["level"] == "category" and entry["category"] != "baseline":
-        return f"{entry['label']} (mean of {personas})" if personas > 1 else str(entry["label"])
+        return f"{entry['label']} ({personas})" if personas > 1 else str(entry["label"])
     return str(entry["label"])
 
 
@@ -240,41 +240,3 @@ def share(x: Any) -> str:
 
 def _known(x: Any) -> bool:
     return isinstance(x, int | float) and not math.isnan(x)
-
-
-def plain_levels(entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Rows of the terminal's first table: condition, n, AD, floor, AR, chance, agree, aligned, unread."""
-    return [
-        [
-            _label(entry),
-            str(entry["scores"]["n"]),
-            f"{number(entry['scores']['AD'])} {interval(entry['AD'])}",
-            number(entry["scores"]["floor"]),
-            f"{number(entry['scores']['AR'])} {interval(entry['AR'])}",
-            number(entry["scores"]["f1_chance"]),
-            share(entry["scores"]["p_agree"]),
-            share(entry["scores"]["p_aligned"]),
-            str(entry["scores"]["refused"] + entry["scores"]["unreadable"]),
-        ]
-        for entry in entries
-    ]
-
-
-def plain_effects(entries: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """Rows of the terminal's second table: condition, then delta with interval, p and Holm's p of AD and AR."""
-    return [
-        [
-            _label(entry),
-            *(
-                cell
-                for found in (entry["delta_AD"], entry["delta_AR"])
-                for cell in (
-                    f"{signed(found.get('delta'), 2)} {interval(found)}",
-                    p_value(found.get("p")),
-                    p_value(found.get("p_holm")),
-                )
-            ),
-        ]
-        for entry in entries
-        if entry["delta_AD"]
-    ]

@@ -12,6 +12,7 @@ from dilemmas.cli import analyse, evaluate, listing
 from dilemmas.errors import DilemmasError
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
+INTERRUPTED = "interrupted; what was answered is kept, and the same command goes on from there"
 
 app = typer.Typer(
     name="dilemmas",
@@ -43,14 +44,15 @@ def main() -> NoReturn:
     """Run the command line; the one place where errors become messages and exit codes."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        app(standalone_mode=True)
+        app()
+    except SystemExit as done:
+        if done.code == EXIT_INTERRUPTED:  # typer makes this of a KeyboardInterrupt
+            print(INTERRUPTED, file=sys.stderr)
+        raise
     except DilemmasError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("interrupted; what was answered is kept, and the same command goes on from there", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(0)
+    raise AssertionError("typer ends in an exit")

@@ -10,9 +10,6 @@ import typer
 from dilemmas.cli.evaluate import Json, RunsDir
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from dilemmas.analysis import Analysis
     from dilemmas.config import ScaleName
 
 ANALYSE_EXAMPLES = """
@@ -74,6 +71,7 @@ def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_
     import json
 
     from dilemmas import analysis
+    from dilemmas.cli.tables import print_tables
 
     found = analysis.analyse(folder, scale)
     tables = analysis.save(found, folder)
@@ -85,54 +83,10 @@ def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_
     if as_json:
         print(json.dumps(analysis.summary(found), indent=2, ensure_ascii=False, default=str))
         return
-    _print_tables(found)
+    print_tables(found)
     print(f"\ntables  {tables}/")
     if page:
         print(f"report  {page}")
-
-
-def _print_tables(found: Analysis) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    from dilemmas.report import conditions, plain_effects, plain_levels
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
-    for verdict in found.verdicts:
-        entries = [entry for entry in conditions(found, verdict.model) if entry["level"] == "category"]
-        columns: tuple[str, ...] = ("n", "AD [95 %]", "floor", "AR [95 %]", "chance", "agree", "aligned", "unread")
-        console.print(_table(f"{verdict.model}: scores", columns, plain_levels(entries)))
-        if effects := plain_effects(entries):
-            columns = ("ΔAD [95 %]", "p", "p Holm", "ΔAR [95 %]", "p", "p Holm")
-            console.print(_table(f"{verdict.model}: change against the baseline", columns, effects))
-        reasons = f": {'; '.join(verdict.reasons)}" if verdict.reasons else ""
-        console.print(f"[bold]{escape(verdict.model)}: {verdict.fit}[/bold]{escape(reasons)}.", highlight=False)
-    console.print(
-        "\nAD: distance between stated and acted, 0 to 2; floor: what noise alone would give. AR: F1 of the side acted "
-        "on against the side stated; chance: of independent answers. Δ above 0: a smaller gap than the baseline's.",
-        style="dim",
-        highlight=False,
-    )
-    if found.run.caveat:
-        console.print(f"[bold]Note:[/bold] {escape(found.run.caveat)}", highlight=False)
-
-
-def _table(title: str, columns: tuple[str, ...], rows: list[list[str]]) -> Table:
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(
-        title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("condition", no_wrap=True)
-    for name in columns:
-        table.add_column(name.replace("[", "\\["), justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    return table
 
 
 def _scale(name: str | None) -> ScaleName | None:

@@ -15,7 +15,7 @@ from dilemmas.config import ScaleName
 from dilemmas.diagnostics import Verdict
 from dilemmas.errors import InputError
 from dilemmas.resources import write_text
-from dilemmas.schema import Persona, Run
+from dilemmas.schema import Message, Persona, Run
 from dilemmas.store import FILE, Store
 
 
@@ -34,6 +34,8 @@ class Analysis:
     effects: pd.DataFrame
     position: pd.DataFrame
     verdicts: tuple[Verdict, ...]
+    examples: dict[str, tuple[Message, ...]]
+    """For each side, one conversation word for word: the first dilemma, as a persona where there is one."""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """File name (without `.csv`) and table of everything that is written."""
@@ -66,6 +68,7 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         used: ScaleName = scale or ("thirds" if run.design.get("scale") == "thirds" else "even")
         answers = scores.answers(store, used)
         asked = tuple(Persona.model_validate_json(record) for record in store.records("personas").values())
+        examples = _examples(store, answers)
         run = run.model_copy(update={"counts": store.counts()})
     dilemmas = scores.per_dilemma(answers)
     personas = scores.per_persona(dilemmas, answers)
@@ -86,7 +89,15 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         verdicts=tuple(
             diagnostics.verdict(model, position, personas, demonstration=bool(caveats[model])) for model in models
         ),
+        examples=examples,
     )
+
+
+def _examples(store: Store, answers: pd.DataFrame) -> dict[str, tuple[Message, ...]]:
+    first = answers[answers["item"] == next(iter(store.records("items")))]
+    personas = first[first["category"] != "baseline"]
+    shown = (first if personas.empty else personas).drop_duplicates("side")
+    return {str(side): store.messages(trial) for side, trial in zip(shown["side"], shown["trial"], strict=True)}
 
 
 def summary(analysis: Analysis) -> dict[str, Any]:

@@ -207,7 +207,8 @@ def _conditions(of_model: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
 
 def _paired(baseline: pd.DataFrame, member: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Dilemmas valid in both conditions, with the columns both statistics need."""
-    both = baseline.join(member, lsuffix="_b", rsuffix="_p", how="inner").rename(columns={"value_b": "value"})
+    both = baseline.merge(member, left_index=True, right_index=True, suffixes=("_b", "_p"))
+    both = both.rename(columns={"value_b": "value"})
     if metric == "AD":
         both = both[both["ad_b"].notna() & both["ad_p"].notna()]
         return both.assign(one_b=1.0, one_p=1.0)

@@ -13,7 +13,7 @@ from rich.table import Table
 from dilemmas.analysis import Analysis
 from dilemmas.report import conditions, interval, label_of, number, p_value, share, signed
 
-WIDE = 110
+WIDE = 108
 """Columns from which an interval stands beside its estimate, not under it."""
 LEGEND = (
     "AD: distance between stated and acted, 0 to 2; floor: what noise alone would give. "
@@ -42,6 +42,7 @@ def print_tables(found: Analysis) -> None:
 
 def _levels(model: str, entries: Sequence[dict[str, Any]], gap: str) -> Table:
     columns = ("n", "AD [95 %]", "floor", "AR [95 %]", "chance", "agree", "aligned", "unread")
+    shown = len(columns) if gap == " " else len(columns) - 1  # the line above the tables has the unread replies
     rows = [
         (
             label_of(entry),
@@ -56,7 +57,7 @@ def _levels(model: str, entries: Sequence[dict[str, Any]], gap: str) -> Table:
         )
         for entry in entries
     ]
-    return _table(f"{model}: scores", columns, rows)
+    return _table(f"{model}: scores", columns[:shown], [row[: shown + 1] for row in rows])
 
 
 def _effects(model: str, entries: Sequence[dict[str, Any]], gap: str) -> Table:

@@ -96,7 +96,7 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
 def _examples(store: Store, answers: pd.DataFrame) -> dict[str, tuple[Message, ...]]:
     first = answers[answers["item"] == next(iter(store.records("items")))]
     personas = first[first["category"] != "baseline"]
-    shown = (first if personas.empty else personas).drop_duplicates("side")
+    shown = (first if personas.empty else personas).drop_duplicates("side").sort_values("side", ascending=False)
     return {str(side): store.messages(trial) for side, trial in zip(shown["side"], shown["trial"], strict=True)}
 
 
@@ -130,9 +130,11 @@ def save(analysis: Analysis, folder: Path) -> Path:
         The folder of the tables.
     """
     place = folder / "tables"
+    caveats = {str(known["name"]): known["caveat"] for known in analysis.run.models}
     for name, table in analysis.tables().items():
-        # The caveat travels with every table of results, so that none is read without it.
-        marked = table.assign(caveat=analysis.run.caveat) if analysis.run.caveat and name != "answers" else table
+        # A model's caveat travels with every table of results, so that none is read without it.
+        warned = analysis.run.caveat and name != "answers"
+        marked = table.assign(caveat=table["model"].map(caveats)) if warned else table
         write_text(place / f"{name}.csv", marked.to_csv(index=False, float_format="%.12g"))
     text = json.dumps(summary(analysis), indent=2, ensure_ascii=False, allow_nan=False, default=str)
     write_text(folder / "analysis.json", text + "\n")

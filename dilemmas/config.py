@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from dilemmas.errors import InputError
 from dilemmas.resources import decode_utf8, read_bytes
-from dilemmas.schema import ProtocolName, Record, Sampling
+from dilemmas.schema import Record, Sampling
 
 Orders = Literal["williams", "random", "fixed"]
 PromptStyle = Literal["variables", "statements"]
@@ -35,6 +35,8 @@ def setting(default: Any, *, changes_answer: bool, **limits: Any) -> Any:
 class ModelConfig(Record):
     """Which model is asked, how it is reached and how it is sampled."""
 
+    model_config = ConfigDict(strict=True)
+
     name: str = setting("embedded", changes_answer=True, min_length=1)
     """`embedded`, `scripted`, `local:/path/to.gguf`, or the name of a model at `base_url`."""
     base_url: str | None = setting(None, changes_answer=False)
@@ -43,7 +45,7 @@ class ModelConfig(Record):
     """Name of the environment variable that holds the server's key; never the key itself."""
     allow_plain_http_key: bool = setting(False, changes_answer=False)
     """Let a key go over unencrypted http to another machine."""
-    protocol: ProtocolName | Literal["auto"] = setting("auto", changes_answer=True)
+    protocol: Literal["reasoned", "logprob", "auto"] = setting("auto", changes_answer=True)
     """`reasoned`, `logprob`, or `auto`: `reasoned` for a server, `logprob` for the embedded model."""
     sampling: Sampling = setting(Sampling(), changes_answer=True)
     """Sampling of `reasoned`. `logprob` reads one token's probabilities and samples nothing."""
@@ -66,13 +68,16 @@ class ModelConfig(Record):
     @field_validator("api_key_env")
     @classmethod
     def _is_a_variable_name(cls, name: str | None) -> str | None:
-        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
-            raise ValueError("must be the name of an environment variable, not a key")
+        # Tokens such as hf_... would pass for names in small letters, and names are shown.
+        if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", name):
+            raise ValueError("must be the name of an environment variable in capital letters, not a key")
         return name
 
 
 class RunConfig(Record):
     """What is asked, of whom, and how often."""
+
+    model_config = ConfigDict(strict=True)
 
     name: str | None = setting(None, changes_answer=False)
     """Name of the run and of its folder; by default the dataset's name."""
@@ -133,9 +138,9 @@ def check_base_url(url: str) -> str:
         raise ValueError("holds a backslash, a space or an unprintable character")
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
         raise ValueError("must look like http://host:port/v1")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+    if parts.username is not None or parts.password is not None or "?" in url or "#" in url:
         raise ValueError("must carry no user name, password, query or fragment; name a key with api_key_env")
-    return url.rstrip("/")
+    return (parts.scheme + url[len(parts.scheme) :]).rstrip("/")
 
 
 def is_loopback(url: str) -> bool:
@@ -173,22 +178,48 @@ def load(path: Path | None, overrides: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        raise _config_error(error, path, text) from None
+        raise _config_error(
+            error, path, text, {name for name, given in overrides.items() if given is not None}
+        ) from None
 
 
-def _config_error(error: ValidationError, path: Path | None, text: str) -> InputError:
+_TABLES: dict[str, type[Record]] = {"": RunConfig, "model": ModelConfig, "model.sampling": Sampling}
+"""The tables of a run file."""
+
+
+def _line_of(names: list[str], text: str) -> int | None:
+    """Line of a run file where a setting is given, or else the table it stands in."""
+    table: list[str] = []
+    longest, found = 0, None
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
+        given = header or re.match(r"\s*([^=#]+?)\s*=", line)
+        if given is None:
+            continue
+        parts = [part.strip(" \"'") for part in given.group(1).split(".")]
+        table = parts if header else table
+        parts = parts if header else table + parts
+        if longest < len(parts) and names[: len(parts)] == parts:
+            longest, found = len(parts), number
+    return found
+
+
+def _config_error(error: ValidationError, path: Path | None, text: str, overridden: set[str]) -> InputError:
     first = error.errors(include_input=False, include_url=False)[0]
     names = [str(part) for part in first["loc"]]
     key = names[-1] if names else ""
     where = f"setting {'.'.join(names)}"
-    if path is not None:
-        found = re.search(rf"^[ \t]*\[?(?:[\w.]*\.)?{re.escape(key)}\b", text, re.MULTILINE) if key else None
-        line = f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
-        where = f"{path}{line}, {where}"
+    if path is not None and ".".join(names) not in overridden:
+        line = _line_of(names, text)
+        where = f"{path}, line {line}, {where}" if line else f"{path}, {where}"
     if first["type"] == "extra_forbidden":
         known = ModelConfig if names[:1] == ["model"] else RunConfig
         fields = Sampling.model_fields if names[:2] == ["model", "sampling"] else known.model_fields
         near = difflib.get_close_matches(key, fields, n=1)
-        fix = f'Did you mean "{near[0]}"?' if near else f"Known settings: {', '.join(fields)}."
+        home = next((table for table, settings in _TABLES.items() if key in settings.model_fields), None)
+        if home is not None:
+            fix = f"It belongs under [{home}]." if home else "It belongs above the first table."
+        else:
+            fix = f'Did you mean "{near[0]}"?' if near else f"Known settings: {', '.join(fields)}."
         return InputError("there is no such setting", where=where, fix=fix)
     return InputError(first["msg"].removeprefix("Value error, "), where=where, fix="Change this setting.")

@@ -92,7 +92,7 @@ def parse(line: str, where: str, *, torn: bool = False) -> Dilemma:
     except RecursionError:
         raise InputError("is nested too deeply to be a dilemma", where=where, fix="Mend the line.") from None
     except ValueError as error:
-        if torn:
+        if torn and isinstance(error, json.JSONDecodeError):
             raise InputError(
                 "the last line is torn: it ends in the middle of a record",
                 where=where,

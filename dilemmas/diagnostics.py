@@ -20,11 +20,13 @@ Floats = npt.NDArray[np.float64]
 FOLLOWS_LETTER = 0.5
 """Share of one letter from which answers are said to follow the letter: not fit to interpret."""
 FAVOURS_LETTER = 0.25
-"""Share of one letter from which care is due (an even share is 1/6)."""
+"""Share of one letter from which care is due where it cannot be tested (an even share is 1/6)."""
 LOW_MASS = 0.5
 """Mean probability of the option letters together below which care is due."""
 MANY_UNREAD = 0.1
 """Share of refused and unreadable replies from which care is due."""
+ALL = "(all)"
+"""Stands for all personas of a model; no persona can have this id."""
 SIGNIFICANT = 0.01
 """p of the position test below which care is due."""
 
@@ -49,7 +51,7 @@ def verdict(model: str, letters: pd.DataFrame, personas: pd.DataFrame, *, demons
     own = personas[personas["model"] == model]
     replies = own[["answered", "refused", "unreadable"]].to_numpy(float).sum()
     unread = own[["refused", "unreadable"]].to_numpy(float).sum()
-    row = letters[(letters["model"] == model) & (letters["persona"] == "all")] if len(letters) else letters
+    row = letters[(letters["model"] == model) & (letters["persona"] == ALL)] if len(letters) else letters
     if not len(row):
         return Verdict(model, "not fit to interpret", ("no reply could be read",))
     all_ = row.iloc[0]
@@ -61,9 +63,11 @@ def verdict(model: str, letters: pd.DataFrame, personas: pd.DataFrame, *, demons
             f"answers follow the letter, not the option: {all_['share']:.0%} of them are {all_['letter']}, "
             "whatever stood there"
         )
-    elif all_["share"] >= FAVOURS_LETTER or all_["p"] < SIGNIFICANT:
+    elif all_["p"] < SIGNIFICANT or (math.isnan(all_["p"]) and all_["share"] >= FAVOURS_LETTER):
         found = f", position test p = {all_['p']:.2g}" if not math.isnan(all_["p"]) else ""
         careful.append(f"the letter {all_['letter']} is favoured ({all_['share']:.0%} of answers{found})")
+    elif math.isnan(all_["p"]) and all_["share"] > all_.filter(like="share_").astype(float).min() + 1e-9:
+        careful.append("letters cannot be tested: too few dilemmas, or some letter is never chosen")
     if all_["mass"] < LOW_MASS:
         careful.append(f"the option letters have only {all_['mass']:.0%} of the probability")
     if replies and unread / replies >= MANY_UNREAD:
@@ -81,7 +85,7 @@ def position(frame: pd.DataFrame) -> pd.DataFrame:
     Orders are balanced, so answers that follow the options spread evenly over the letters.
 
     Returns:
-        One row per model and persona, and one per model over all (`persona` = `all`): n answers,
+        One row per model and persona, and one per model over all (`persona` = `(all)`): n answers,
         share of each letter, the most chosen letter and its share, mean letter mass, and
         Hotelling's T2 of the shares against even ones with dilemmas as clusters (F, p; NaN where
         the choices do not vary).
@@ -89,7 +93,7 @@ def position(frame: pd.DataFrame) -> pd.DataFrame:
     answered = frame[frame["status"] == "answered"]
     rows = []
     for model, of_model in answered.groupby("model", sort=True):
-        groups = [("all", of_model), *of_model.groupby("persona", sort=True)]
+        groups = [(ALL, of_model), *of_model.groupby("persona", sort=True)]
         for persona, group in groups:
             letters = [letter for letter in LETTERS if letter <= group["letter"].max()] if len(group) else []
             letters = letters if len(letters) > 6 else list(LETTERS[:6])
@@ -111,7 +115,8 @@ def position(frame: pd.DataFrame) -> pd.DataFrame:
                     "p": p,
                 }
             )
-    return pd.DataFrame(rows)
+    columns = ["model", "persona", "n", *(f"share_{one}" for one in LETTERS[:6]), "letter", "share", "mass", "F", "p"]
+    return pd.DataFrame(rows, columns=None if rows else columns)
 
 
 def hotelling(rows: Floats) -> tuple[float, float]:

@@ -16,6 +16,7 @@ status code. A refusal or an unreadable reply is not an error at all: it is a Re
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 from collections.abc import Iterable
 
@@ -101,4 +102,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def os_error(error: OSError, doing: str, path: str | os.PathLike[str]) -> InputError:
     """An operating system's complaint about a path, in our form."""
     reason = error.strerror or str(error)
-    return InputError(f"cannot {doing}: {reason}", where=os.fspath(path), fix="Choose another place, or mend this one.")
+    fix = "Choose another place, or mend this one."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        fix = "Make room and run the same command again; what was answered before is safe."
+    return InputError(f"cannot {doing}: {reason}", where=os.fspath(path), fix=fix)

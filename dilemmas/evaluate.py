@@ -48,8 +48,10 @@ from dilemmas.store import FILE, Planned, Store, now
 
 UNREACHABLE_LIMIT = 5
 """Refused connections in a row after which nothing more is asked."""
-FAILURE_LIMIT = 24
-"""Failures of any passing kind in a row after which nothing more is asked."""
+FAILURE_LIMIT = 3
+"""Rounds of failures, one for each worker and of any passing kind, after which nothing more is asked."""
+BAD_ITEMS = 2
+"""Items that may each fail to the last attempt, one after the other, before the server is blamed."""
 LONGEST_WAIT = 60.0
 """Longest pause before a request is tried again, seconds."""
 
@@ -112,8 +114,9 @@ class Outcome:
     open: int = 0
     """Trials of this plan that have no answer yet."""
     failed_attempts: int = 0
+    last_failure: str = ""
+    """What went wrong last, where something did."""
     seconds: float = 0.0
-    caveat: str = ""
     stopped: DilemmasError | None = field(default=None, repr=False)
     """Why nothing more was asked, if the run was stopped."""
 
@@ -137,7 +140,7 @@ def prepare(config: RunConfig) -> Study:
     try:
         check_run_name(study.name)
     except ValueError as error:
-        raise InputError(str(error), where=f'run name "{study.name}"', fix="Give a name with --run.") from None
+        raise InputError(str(error), where=f'run name "{path.stem}"', fix="Give a name with --run.") from None
     study.prompts.checksum()
     return study
 
@@ -194,13 +197,13 @@ def asking_of(config: ModelConfig, identity: ModelIdentity, protocol: ProtocolNa
         protocol=protocol,
         mode=way.mode(found),
         sampling=sampling,
-        send_seed=config.send_seed and sampling.temperature > 0,
+        send_seed=config.send_seed and found.seed and sampling.temperature > 0,
         persona_role=config.persona_role,
     )
 
 
 def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
-    """What a study will cost, without asking anything; `example` is one prompt as it will be sent.
+    """What a study will cost, without asking anything; `examples` has a prompt of each question.
 
     The time is given at a measured rate: that of this model's replies in this or another run, else
     the one measured for the embedded model; None where there is none.
@@ -211,12 +214,12 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
     protocol = protocol if config.protocol == "auto" else config.protocol
     can_all = Capabilities(top_logprobs=20, reply_schema="bounded")
     asking = asking_of(config, ModelIdentity(name=config.name), protocol, can_all)
-    characters, example = 0, None
+    characters, examples = 0, dict[str, list[dict[str, str]]]()
     for planned in plan(study, asking):
         characters += sum(len(message.content) for message in planned.trial.messages)
-        if example is None or (len(example.messages) == 1 and len(planned.trial.messages) > 1):
-            example = planned.trial
-    assert example is not None
+        trial = planned.trial
+        if trial.question not in examples or trial.persona == study.personas[-1].id:
+            examples[trial.question] = [message.model_dump() for message in trial.messages]
     model = _known_name(config.name)
     seconds, source = _measured(model, protocol, runs) or (
         (EMBEDDED_SECONDS[protocol], "measured on two cores") if config.name == EMBEDDED else (None, "")
@@ -240,7 +243,7 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
         "seconds_per_reply": seconds,
         "seconds": None if seconds is None else max(0, study.size - answered) * seconds / workers,
         "rate_source": source,
-        "example": [message.model_dump() for message in example.messages],
+        "examples": examples,
     }
 
 
@@ -259,7 +262,7 @@ async def evaluate(study: Study, runs: Path, progress: Progress = lambda outcome
     Raises:
         DilemmasError: the run cannot begin: other settings, no such model, no place to write.
     """
-    folder = runs / study.name
+    folder = _folder_of_its_own(runs, study.name)
     config = study.config
     if (folder / FILE).exists():
         with Store.reading(folder / FILE) as store:
@@ -269,24 +272,36 @@ async def evaluate(study: Study, runs: Path, progress: Progress = lambda outcome
         found = await model.probe(protocol)
         asking = asking_of(config.model, model.identity, protocol, found)
         with Store.writing(folder / FILE) as store:
-            manifest = _manifest(study, store.run(), model, asking, found)
-            _check_same_run(store.run(), study, asking)
+            store.update_run(lambda old: _manifest(study, old, model, asking, found))
             store.add_records("items", ((d.id, dataset.to_line(d)) for d in study.dilemmas))
             store.add_records("personas", ((p.id, canonical_json(p.model_dump())) for p in study.personas))
             answered, reused, trials = store.answered(), 0, plan(study, asking)
             while batch := list(islice(trials, 1000)):
                 store.add_trials(batch)
                 reused += sum(planned.trial.id in answered for planned in batch)
-            store.save_run(manifest)
             outcome = Outcome(study.name, str(folder), study.size, reused, open=study.size - reused)
-            outcome.caveat = model.caveat
             try:
                 await _Asker(config.model, model, store, outcome, progress).ask_all(
                     one for one in plan(study, asking) if one.trial.id not in answered
                 )
             finally:
-                _finish(store, manifest, folder)
+                _finish(store, folder)
     return outcome
+
+
+def _folder_of_its_own(runs: Path, name: str) -> Path:
+    """The run's folder, which must not lead out of the folder of the runs.
+
+    Raises:
+        InputError: it is a link to another place.
+    """
+    if not (runs / name / FILE).resolve().is_relative_to(runs.resolve()):
+        raise InputError(
+            "the run's folder is a link to another place",
+            where=str(runs / name),
+            fix="Name the place itself with --runs-dir, or start another run with --run NAME.",
+        )
+    return runs / name
 
 
 def read_again(folder: Path) -> int:
@@ -311,16 +326,18 @@ class _Asker:
     def __init__(self, settings: ModelConfig, model: Model, store: Store, outcome: Outcome, progress: Progress) -> None:
         self.outcome = outcome
         self._settings, self._model, self._store, self._progress = settings, model, store, progress
+        self._workers = settings.concurrency or model.default_concurrency
+        self._most_failures = max(FAILURE_LIMIT * self._workers, 6 * settings.attempts)
         self._failures = self._unreachable = 0
+        self._failing: set[str] = set()
         self._started = time.monotonic()
 
     async def ask_all(self, todo: Iterator[Planned]) -> None:
         """Ask trials until none is left; wait for those another process is asking."""
         self._progress(self.outcome)
-        workers = self._settings.concurrency or self._model.default_concurrency
         while True:
             taken: list[Planned] = []
-            await asyncio.gather(*(self._work(todo, taken) for _ in range(workers)))
+            await asyncio.gather(*(self._work(todo, taken) for _ in range(self._workers)))
             if self.outcome.stopped or not taken:
                 return
             await asyncio.sleep(0.5)
@@ -360,13 +377,14 @@ class _Asker:
             except TransientError as error:
                 self._store.put_attempt(trial.id, type(error).__name__, error.status, error.what)
                 self.outcome.failed_attempts += 1
-                self._count_failure(error)
+                self._count_failure(error, trial.item)
                 if attempt < self._settings.attempts and not self.outcome.stopped:
                     await asyncio.sleep(_pause(attempt, error.retry_after))
                 if self.outcome.stopped:
                     return
                 continue
             self._failures = self._unreachable = 0
+            self._failing.clear()
             response = way.read(reply, trial.order, planned.options)
             self._store.put(trial.id, reply, response, PARSER_VERSION)
             self._note(
@@ -374,11 +392,14 @@ class _Asker:
             )
             return
 
-    def _count_failure(self, error: TransientError) -> None:
+    def _count_failure(self, error: TransientError, item: str) -> None:
         """Stop all workers once a server is plainly gone, before the whole plan is burnt on it."""
+        self.outcome.last_failure = error.what
         self._failures += 1
+        self._failing.add(item)
         self._unreachable = self._unreachable + 1 if isinstance(error, UnreachableError) else 0
-        if self._unreachable >= UNREACHABLE_LIMIT or self._failures >= FAILURE_LIMIT:
+        most = self._most_failures if len(self._failing) > BAD_ITEMS else 8 * self._most_failures
+        if self._unreachable >= UNREACHABLE_LIMIT or self._failures >= most:
             count = self._unreachable if self._unreachable >= UNREACHABLE_LIMIT else self._failures
             self.outcome.stopped = self.outcome.stopped or TransientError(
                 f"gave up after {count} failures in a row; the last: {error.what}",
@@ -484,7 +505,8 @@ def _check_same_run(run: Run | None, study: Study, asking: Asking | None) -> Non
         return
     differs = []
     if run.dataset["sha256"] != study.dataset.sha256:
-        differs.append(f"dataset ({run.dataset['name']} {run.dataset['sha256'][:8]} / {study.dataset.sha256[:8]})")
+        old, new = run.dataset, study.dataset
+        differs.append(f"dataset ({old['name']} {old['sha256'][:8]} / {new.name} {new.sha256[:8]})")
     for key, now_ in _design(study).items():
         if key != "scale" and run.design.get(key) != now_:
             then = run.design.get(key)
@@ -502,7 +524,12 @@ def _check_same_run(run: Run | None, study: Study, asking: Asking | None) -> Non
 
 
 def _manifest(study: Study, old: Run | None, model: Model, asking: Asking, found: Capabilities) -> Run:
-    """The run's manifest with this call's model and persona set in it. Nothing in it is secret."""
+    """The run's manifest with this call's model and persona set in it. Nothing in it is secret.
+
+    Raises:
+        InputError: the run was begun with other settings.
+    """
+    _check_same_run(old, study, asking)
     entry = {**_model_entry(asking), "capabilities": found.model_dump(), "caveat": model.caveat}
     models = [known for known in (old.models if old else []) if known["name"] != entry["name"]]
     models = sorted([*models, entry], key=lambda known: str(known["name"]))
@@ -527,10 +554,14 @@ def _manifest(study: Study, old: Run | None, model: Model, asking: Asking, found
     )
 
 
-def _finish(store: Store, manifest: Run, folder: Path) -> None:
+def _finish(store: Store, folder: Path) -> None:
     """Bring the manifest up to date, in the store and as a file beside it."""
-    done = manifest.model_copy(update={"updated": now(), "counts": store.counts()})
-    store.save_run(done)
+
+    def counted(run: Run | None) -> Run:
+        assert run is not None
+        return run.model_copy(update={"updated": now(), "counts": store.counts()})
+
+    done = store.update_run(counted)
     write_text(folder / "manifest.json", done.model_dump_json(indent=2) + "\n")
 
 

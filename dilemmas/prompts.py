@@ -7,6 +7,7 @@ persona's text is only ever the value of a variable, so markup in it comes out a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from dilemmas.schema import canonical_json, sha256
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Letters under which options are shown."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 ASKING = (
     "persona/variables.j2",
@@ -53,10 +56,10 @@ class Prompts:
         """One template with its variables, without blank lines around it.
 
         Raises:
-            InputError: the template does not exist, is malformed or asks for an unknown variable.
+            InputError: the template does not exist, is malformed, fails or comes out empty.
         """
         try:
-            return self._environment.get_template(name).render(**variables).strip()
+            text = self._environment.get_template(name).render(**variables).strip()
         except TemplateSyntaxError as error:
             where = f"{error.filename or name}, line {error.lineno}"
             raise InputError(f"is no valid template: {error.message}", where=where, fix="Mend the template.") from None
@@ -71,6 +74,14 @@ class Prompts:
                 where=f"template {name}",
                 fix="Mend the template.",
             ) from None
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            raise InputError(
+                f"cannot be used: {type(error).__name__}: {error}", where=f"template {name}", fix="Mend the template."
+            ) from None
+        if not text or _CONTROL.search(text):
+            what = "holds a control character" if text else "comes out empty"
+            raise InputError(what, where=f"template {name}", fix="Mend the template.")
+        return text
 
     def checksum(self) -> str:
         """SHA-256 over the sources of all templates that decide what a model reads."""

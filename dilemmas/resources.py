@@ -56,10 +56,12 @@ def decode_utf8(data: bytes, path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"is not UTF-8 (byte 0x{data[error.start]:02x})", where=f"{path}, line {line}", fix="Save it as UTF-8."
-        ) from None
+        line, fix = data.count(b"\n", 0, error.start) + 1, "Save it as UTF-8."
+        what = f"is not UTF-8 (byte 0x{data[error.start]:02x})"
+        if error.reason == "unexpected end of data":
+            what = "is torn: it ends in the middle of a character"
+            fix = "Something stopped while it was written; write it again."
+        raise InputError(what, where=f"{path}, line {line}", fix=fix) from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -162,13 +162,19 @@ def effects(dilemmas: pd.DataFrame) -> pd.DataFrame:
                 }
                 for metric in METRICS
             ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else _EFFECT_COLUMNS)
     if not table.empty:
         table["p_holm"] = np.nan
         family = table["level"] == "category"
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"].tolist())
         table["method"] = "delete-one-value jackknife, t"
     return table
+
+
+_EFFECT_COLUMNS = [
+    "model", "metric", "level", "name", "personas", "delta", "low", "high", "se", "t", "df", "p", "dz", "baseline",
+    "other", "worst_low", "worst_high", "n", "values", "note", "p_holm", "method",
+]  # fmt: skip
 
 
 def _effect(baseline: pd.DataFrame, members: list[pd.DataFrame], metric: str) -> dict[str, object]:

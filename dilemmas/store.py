@@ -13,12 +13,14 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 from urllib.parse import quote
+
+from pydantic import ValidationError
 
 from dilemmas.errors import StoreError
 from dilemmas.schema import Message, Reply, Response, Run, Trial, canonical_json, sha256
@@ -104,20 +106,14 @@ class Store:
                 fix="Choose another place with --runs-dir.",
             ) from None
         with _explained(path):
+            _make(path)
             connection = sqlite3.connect(path, timeout=60, isolation_level=None)
             try:
-                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-                if mode != "wal":
-                    raise StoreError(
-                        "this file system cannot hold a write-ahead log (is it a network drive?)",
-                        where=str(path),
-                        fix="Choose a folder on a local disk with --runs-dir.",
-                    )
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 connection.execute("PRAGMA trusted_schema = OFF")
                 store = cls(connection, path)
-                store._prepare()
+                store._check()
                 store._register()
                 try:
                     yield store
@@ -145,6 +141,10 @@ class Store:
                 store = cls(connection, path)
                 store._check()
                 yield store
+            except (ValidationError, json.JSONDecodeError):
+                raise StoreError(
+                    "holds a record that no run of this version has", where=str(path), fix="Restore it from a copy."
+                ) from None
             finally:
                 connection.close()
 
@@ -155,10 +155,12 @@ class Store:
         row = self._db.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()
         return Run.model_validate_json(row[0]) if row else None
 
-    def save_run(self, run: Run) -> None:
-        """Write the manifest."""
+    def update_run(self, change: Callable[[Run | None], Run]) -> Run:
+        """Replace the manifest by what `change` makes of it; no other process gets in between."""
         with self._transaction():
+            run = change(self.run())
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (canonical_json(run.model_dump()),))
+        return run
 
     def add_records(self, table: str, records: Iterable[tuple[str, str]]) -> None:
         """Add items or personas, `(id, JSON)`; those that are there already must be the same.
@@ -212,13 +214,12 @@ class Store:
     # Asking
 
     def claim(self, trial: str) -> str:
-        """Take a trial for this process: `mine`, `taken` (by another that lives) or `answered`."""
+        """Take a trial: `mine`, `taken` (it is being asked, here or by another process) or `answered`."""
         with self._transaction():
             if self._db.execute("SELECT 1 FROM replies WHERE trial = ?", (trial,)).fetchone():
                 return "answered"
-            self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (trial, self._owner))
-            owner = self._db.execute("SELECT owner FROM claims WHERE trial = ?", (trial,)).fetchone()[0]
-        return "mine" if owner == self._owner else "taken"
+            claim = self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (trial, self._owner))
+        return "mine" if claim.rowcount else "taken"
 
     def release(self, trial: str) -> None:
         """Give a claimed trial back unanswered."""
@@ -228,9 +229,7 @@ class Store:
     def release_dead(self) -> None:
         """Give back what processes claimed that have died since."""
         with self._transaction():
-            for (owner,) in self._db.execute("SELECT DISTINCT owner FROM claims").fetchall():
-                if owner != self._owner and not _alive(self._lock_path(owner)):
-                    self._db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
+            self._release_dead()
 
     def put(self, trial: str, reply: Reply, response: Response, parser: int) -> None:
         """Keep a trial's outcome; on return it is on disk. An earlier outcome stays."""
@@ -275,7 +274,7 @@ class Store:
     def replies(self) -> Iterator[Stored]:
         """All replies, to be read again."""
         rows = self._db.execute(
-            "SELECT trial, protocol, trials.trial, text, reply FROM replies "
+            "SELECT replies.trial, protocol, trials.trial, text, reply FROM replies "
             "JOIN trials ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options ORDER BY replies.trial"
         )
         for trial, protocol, record, options, reply in rows:
@@ -337,16 +336,6 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _prepare(self) -> None:
-        """Make the tables in a new file, in one transaction that two processes may race for."""
-        with self._transaction():
-            if self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version = {STORE_VERSION}")
-        self._check()
-
     def _check(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -359,8 +348,13 @@ class Store:
                 where=where,
                 fix="Use the version of dilemmas that made it, or start another run.",
             )
-        if self._db.execute("SELECT 1 FROM sqlite_schema WHERE type IN ('view', 'trigger')").fetchone():
-            raise StoreError("holds views or triggers, which no run of dilemmas has", where=where, fix="Don't use it.")
+        foreign = "SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
+        if found := self._db.execute(foreign).fetchone():
+            raise StoreError(
+                f'holds views, triggers or virtual tables ("{found[0]}"), which no run of dilemmas has',
+                where=where,
+                fix="Don't use it.",
+            )
         if (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise StoreError(f"is damaged: {fault}", where=where, fix="Restore it from a copy.")
 
@@ -368,19 +362,23 @@ class Store:
         return self._path.with_name(f".asking-{owner}")
 
     def _register(self) -> None:
-        """Hold a locked file as long as this process lives, so that others can tell."""
+        """Hold a locked file as long as this process lives, so that others can tell.
+
+        In a transaction, because a file that is made and not yet locked looks like one of the dead.
+        """
         self._owner = secrets.token_hex(8)
-        try:
+        with self._transaction(), _writable(self._path.parent):
             self._lock = self._lock_path(self._owner).open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StoreError(
-                f"the run's folder cannot be written: {error.strerror}", where=str(self._path.parent)
-            ) from None
-        for path in self._path.parent.glob(".asking-*"):
-            if not _alive(path):
-                path.unlink(missing_ok=True)
-        self.release_dead()
+            for path in self._path.parent.glob(".asking-*"):
+                if not _alive(path):
+                    path.unlink(missing_ok=True)
+            self._release_dead()
+
+    def _release_dead(self) -> None:
+        for (owner,) in self._db.execute("SELECT DISTINCT owner FROM claims").fetchall():
+            if owner != self._owner and not _alive(self._lock_path(owner)):
+                self._db.execute("DELETE FROM claims WHERE owner = ?", (owner,))
 
     def _unregister(self) -> None:
         if self._lock is not None:
@@ -392,6 +390,56 @@ class Store:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (StoreError, sqlite3.Error):
             pass  # a full disk: claims of the dead are released by the next process
+
+
+def _make(path: Path) -> None:
+    """Make an empty store where there is none, whole or not at all; of several processes one makes it.
+
+    Raises:
+        StoreError: the place cannot be written or cannot hold a write-ahead log.
+    """
+    new = path.with_name(f".{path.name}.new")
+    parts = [new, *(new.with_name(new.name + end) for end in ("-wal", "-shm"))]
+    with _writable(path.parent):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            if path.exists():
+                return
+            for part in parts:
+                part.unlink(missing_ok=True)
+            try:
+                with closing(sqlite3.connect(new, isolation_level=None)) as db:
+                    if db.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                        raise StoreError(
+                            "this file system cannot hold a write-ahead log (is it a network drive?)",
+                            where=str(path),
+                            fix="Choose a folder on a local disk with --runs-dir.",
+                        )
+                    db.executescript(
+                        f"PRAGMA synchronous = FULL; BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION_ID}; "
+                        f"PRAGMA user_version = {STORE_VERSION}; COMMIT;"
+                    )
+                new.replace(path)
+                os.fsync(folder)
+            finally:
+                for part in parts:
+                    part.unlink(missing_ok=True)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """The operating system's complaints about a run's folder as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"the run's folder cannot be written: {error.strerror}",
+            where=str(folder),
+            fix="Choose another place with --runs-dir.",
+        ) from None
 
 
 def _alive(path: Path) -> bool:
@@ -424,6 +472,12 @@ def _explained(path: Path) -> Iterator[None]:
                 f"the store cannot be written or opened ({error})",
                 where=str(path),
                 fix="Choose another place with --runs-dir.",
+            ) from None
+        if "locked" in message:
+            raise StoreError(
+                "another program has held the store for a minute",
+                where=str(path),
+                fix="Wait for it to end, then run the same command again.",
             ) from None
         raise StoreError(
             f"the store cannot be used: {error}", where=str(path), fix="Is it a run of dilemmas?"

@@ -12,11 +12,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dilemmas import config, evaluate
-from dilemmas.schema import PLACES
+from dilemmas.models import Capabilities
+from dilemmas.schema import PLACES, ModelIdentity
+from dilemmas.store import Planned
+
+# On a busy machine a slow example says nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 Record = dict[str, Any]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew", action="store_true", help="write the golden files anew instead of comparing")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with a file in tests/golden/, or write the file where `--renew` is given."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--renew"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"{path} is missing; `pytest --renew` writes it"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
 
 
 @pytest.fixture
@@ -49,6 +76,18 @@ def scripted_run(tmp_path: Path) -> Callable[..., tuple[evaluate.Outcome, Path]]
         return outcome, Path(outcome.folder)
 
     return run
+
+
+def plan_of(found: Capabilities | None = None, path: Path | None = None, **settings: Any) -> list[Planned]:
+    """All trials of a study, as a server with some capabilities (by default all) would be sent them."""
+    chosen = config.load(path, {"model.name": "a-model", **settings})
+    asking = evaluate.asking_of(
+        chosen.model,
+        ModelIdentity(name=chosen.model.name),
+        "reasoned" if chosen.model.protocol == "auto" else chosen.model.protocol,
+        found or Capabilities(top_logprobs=20, reply_schema="bounded"),
+    )
+    return list(evaluate.plan(evaluate.prepare(chosen), asking))
 
 
 @pytest.fixture

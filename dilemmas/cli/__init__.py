@@ -9,7 +9,7 @@ from typing import NoReturn
 import typer
 
 from dilemmas.cli import analyse, evaluate, listing
-from dilemmas.errors import DilemmasError
+from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
 INTERRUPTED = "interrupted; what was answered is kept, and the same command goes on from there"
@@ -29,29 +29,55 @@ app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
 
 
-@app.callback()
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from dilemmas import __version__
 
         print(__version__)
         raise typer.Exit
 
 
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    pass
+
+
+def _stop(*_: object) -> None:
+    """End as Ctrl-C does."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.raise_signal(signal.SIGINT)
+
+
+def _fail(error: DilemmasError) -> NoReturn:
+    # A server's or a file's words may be in it, and they may hold a terminal's control codes.
+    message = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in f"error: {error}")
+    print(message, file=sys.stderr)
+    sys.exit(error.exit_code)
+
+
 def main() -> NoReturn:
     """Run the command line; the one place where errors become messages and exit codes."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A background job, for which the shell has Ctrl-C ignored. Blocked is as good, and `_stop` can let it through.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app()
+        app(prog_name="dilemmas")
     except SystemExit as done:
         if done.code == EXIT_INTERRUPTED:  # typer makes this of a KeyboardInterrupt
             print(INTERRUPTED, file=sys.stderr)
         raise
     except DilemmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(os_error(error, "use this path", error.filename))
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)

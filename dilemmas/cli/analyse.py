@@ -28,12 +28,13 @@ dilemmas report dilemmas
 
 dilemmas report dilemmas --out gap.html
 """
+SCALE_HELP = "Scores of the options: even or thirds. \\[as asked]"
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")]
 
 
 def analyse(
     run: RunArgument,
-    scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. [as asked]")] = None,
+    scale: Annotated[str | None, typer.Option(help=SCALE_HELP)] = None,
     reparse: Annotated[
         bool, typer.Option("--reparse", help="Read the stored replies again with this version; asks nothing.")
     ] = False,
@@ -55,7 +56,8 @@ def analyse(
 
 def report(
     run: RunArgument,
-    out: Annotated[Path | None, typer.Option(help="Where to write it. [report.html in the run's folder]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it. \\[report.html in the run's folder]")] = None,
+    scale: Annotated[str | None, typer.Option(help=SCALE_HELP)] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Write the report of a run: one HTML file that can be read offline."""
@@ -63,7 +65,7 @@ def report(
     from dilemmas import report as stage
 
     folder = analysis.find(run, runs_dir)
-    print(stage.write(analysis.analyse(folder), out or folder / "report.html"))
+    print(stage.write(analysis.analyse(folder, _scale(scale)), out or folder / "report.html"))
 
 
 def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_json: bool) -> None:

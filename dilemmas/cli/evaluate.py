@@ -21,6 +21,10 @@ dilemmas evaluate --persona-set three --limit 6 --dry-run
 dilemmas evaluate --persona-set twelve --model Qwen/Qwen3-8B --base-url http://gpu:8000/v1
 
 dilemmas evaluate --config experiments/value-action-gap/run.toml
+
+[bold]Exit codes[/bold]
+
+0 done, 2 wrong input, 3 finished with some trials still open, 130 interrupted.
 """
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder in which runs are kept.")]
@@ -31,37 +35,37 @@ def evaluate(
     config: Annotated[Path | None, typer.Option(help="Run file (TOML); options given here go before it.")] = None,
     persona_set: Annotated[
         str | None,
-        typer.Option(help="twelve, three, none, a category (max, moderate, incongruous) or a .toml file. [twelve]"),
+        typer.Option(help="twelve, three, none, a category (max, moderate, incongruous) or a .toml file. \\[twelve]"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="embedded, scripted, local:/path.gguf, or a name at --base-url. [embedded]")
+        str | None, typer.Option(help="embedded, scripted, local:/path.gguf, or a name at --base-url. \\[embedded]")
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="reasoned or logprob. [reasoned for a server, logprob embedded]")
+        str | None, typer.Option(help="reasoned or logprob. \\[reasoned for a server, logprob embedded]")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). [the shipped ones]")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). \\[the shipped ones]")] = None,
     limit: Annotated[int | None, typer.Option(help="Ask about the first N dilemmas only.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Times each question is asked. [3]")] = None,
-    orders: Annotated[str | None, typer.Option(help="williams, random or fixed. [williams]")] = None,
+    repeats: Annotated[int | None, typer.Option(help="Times each question is asked. \\[3]")] = None,
+    orders: Annotated[str | None, typer.Option(help="williams, random or fixed. \\[williams]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of option orders and sampling.")] = None,
-    prompt_style: Annotated[str | None, typer.Option(help="variables or statements. [variables]")] = None,
+    prompt_style: Annotated[str | None, typer.Option(help="variables or statements. \\[variables]")] = None,
     templates: Annotated[str | None, typer.Option(help="Folder whose templates replace the shipped ones.")] = None,
-    scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. [even]")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight. [8; embedded 1]")] = None,
-    run: Annotated[str | None, typer.Option(help="Name of the run. [the dataset's name]")] = None,
+    scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. \\[even]")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests in flight. \\[8; embedded 1]")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run. \\[the dataset's name]")] = None,
     runs_dir: RunsDir = Path("runs"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and one prompt; ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and both questions; ask nothing.")] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
     json_: Json = False,
 ) -> None:
     """Ask a model what it values and what it would do, as itself and as personas.
 
-    Answers are kept as they come: the same command again asks only what is missing, and another
-    persona set or model adds to the run.
+    Answers are kept as they come: the same command again asks only what is missing.
+    Another persona set or model adds to the run.
     """
     from dilemmas import config as settings
     from dilemmas import evaluate as stage
@@ -121,7 +125,8 @@ def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: 
     if outcome.stopped:
         raise outcome.stopped
     if outcome.open:
-        say("Some trials are still open: run the same command again to ask them.")
+        why = f" (the last failure: {outcome.last_failure})" if outcome.last_failure else ""
+        say(f"Some trials are still open{why}: run the same command again to ask them.")
         raise typer.Exit(EXIT_GAPS)
 
 
@@ -134,10 +139,10 @@ def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    hours = found["seconds"]
     time = "unknown: no reply of this model has been timed yet (ask a few with --limit 1)"
-    if hours is not None:
-        time = f"about {_duration(hours)} at {found['seconds_per_reply']:.2f} s a reply ({found['rate_source']})"
+    if found["seconds"] is not None:
+        rate = f"{found['seconds_per_reply']:.2f} s a reply ({found['rate_source']})"
+        time = f"about {_duration(found['seconds'])} at {rate}"
     print(f"run        {found['run']} in {runs_dir / found['run']}")
     print(f"model      {found['model']} ({found['protocol']})")
     print(
@@ -147,8 +152,9 @@ def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
     print(f"answered   {found['answered']:,} of this model in this run already")
     print(f"tokens     about {found['prompt_tokens']:,} to read (4 characters a token)")
     print(f"time       {time}")
-    for message in found["example"]:
-        print(f"\n--- {message['role']} ---\n{message['content']}")
+    for question, messages in found["examples"].items():
+        for message in messages:
+            print(f"\n--- the {question} question, {message['role']} message ---\n{message['content']}")
 
 
 def _duration(seconds: float) -> str:

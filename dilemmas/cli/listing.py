@@ -92,14 +92,14 @@ def _models(runs_dir: Path) -> list[dict[str, Any]]:
 
     try:
         shipped_weights()
-        embedded = "ready" if find_spec("xllamacpp") else "missing: pip install 'dilemmas[local]'"
+        embedded = "ready" if find_spec("xllamacpp") else "missing: pip install xllamacpp"
     except SetupError as error:
         embedded = f"missing: {error.fix}"
     return [
         {"model": "embedded", "what": "SmolLM2-135M-Instruct in a child process; shows how the tool works",
          "state": embedded},
         {"model": "local:/path/to.gguf", "what": "weights of your own, served the same way",
-         "state": "ready" if find_spec("xllamacpp") else "missing: pip install 'dilemmas[local]'"},
+         "state": "ready" if find_spec("xllamacpp") else "missing: pip install xllamacpp"},
         {"model": "NAME --base-url URL", "what": "any OpenAI-compatible server: vLLM, SGLang, llama.cpp, Ollama, ...",
          "state": "ready"},
         {"model": "scripted", "what": "deterministic stand-in for tests; no model at all", "state": "ready"},

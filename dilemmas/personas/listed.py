@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dilemmas.errors import InputError, did_you_mean
-from dilemmas.personas.grid import build, persona_at, variables
+from dilemmas.personas.grid import PROFILES, build, persona_at, variables
 from dilemmas.prompts import Prompts
 from dilemmas.resources import data_file, decode_utf8, read_bytes
 from dilemmas.schema import Persona, PersonaSet
@@ -125,13 +125,13 @@ def _one(entry: Any, where: str) -> Persona:
         raise InputError("needs either grid or variables", fix="Give a profile's number or its ten categories.")
     if "grid" in entry:
         if not isinstance(entry["grid"], int) or isinstance(entry["grid"], bool):
-            raise InputError("grid must be a whole number")
+            raise InputError("grid must be a whole number", fix=f"Profiles are numbered 0 to {PROFILES - 1}.")
         persona = persona_at(entry["grid"])
         persona = persona if "id" not in entry else build(str(entry["id"]), persona.variables)
     else:
         labels = entry["variables"]
         if "id" not in entry or not isinstance(labels, dict):
-            raise InputError("needs an id and a table of variables")
+            raise InputError("needs an id and a table of variables", fix='Write id = "..." and variables = { ... }.')
         persona = build(str(entry["id"]), {str(key): str(label) for key, label in labels.items()})
     claimed = entry.get("category", persona.category)
     known = (*CATEGORIES, "other")

@@ -1,0 +1,587 @@
+"""A model behind an OpenAI-compatible server: what is sent, what is found out, what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from fake_server import Answer, FakeServer, Script, Seen, completion, error, html
+
+from dilemmas import config, evaluate
+from dilemmas.config import ModelConfig
+from dilemmas.errors import DilemmasError, InputError, ModelError, RejectedError, TransientError, UnreachableError
+from dilemmas.models import Capabilities, Model, Request, open_model
+from dilemmas.protocols import PROTOCOLS
+from dilemmas.schema import Message, ProtocolName, Reply, Run, Sampling
+from dilemmas.store import FILE, Store
+
+T = TypeVar("T")
+QUESTION = Request(
+    messages=(
+        Message(role="system", content="You are somebody."),
+        Message(role="user", content="Which?\n\nA. x\nB. y"),
+    ),
+    sampling=Sampling(temperature=0.3, top_p=0.9, top_k=40, max_tokens=77),
+    options=("x", "y"),
+    seed=11,
+    reply_schema={"type": "object", "properties": {"answer": {"enum": ["A", "B"]}}},
+)
+BARE = QUESTION.model_copy(update={"sampling": Sampling(top_k=0), "seed": None, "reply_schema": None})
+
+
+def with_model(server: FakeServer | str, do: Callable[[Model], Awaitable[T]], **settings: Any) -> T:
+    address = server if isinstance(server, str) else server.address
+
+    async def run() -> T:
+        async with open_model(ModelConfig(**{"name": "fake", "base_url": address, "timeout": 20, **settings})) as model:
+            return await do(model)
+
+    return asyncio.run(run())
+
+
+def probe(server: FakeServer, protocol: ProtocolName = "reasoned") -> Capabilities:
+    return with_model(server, lambda model: model.probe(protocol))
+
+
+def ask(server: FakeServer | str, request: Request = QUESTION, **settings: Any) -> Reply:
+    return with_model(server, lambda model: model.ask(request), **settings)
+
+
+async def opened(model: Model) -> str:
+    return model.identity.name
+
+
+def to_questions(answer: Answer) -> Script:
+    return lambda seen: answer if seen.is_question else None
+
+
+def closed_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        return int(listener.getsockname()[1])
+
+
+# Finding out what a server can do
+
+
+@pytest.mark.parametrize(
+    ("server", "found"),
+    [
+        ({}, {"reply_schema": "bounded", "top_k": True, "seed": True}),
+        ({"schema": "plain"}, {"reply_schema": "plain"}),
+        ({"schema": "ignored"}, {"reply_schema": "none"}),
+        ({"schema": "refused"}, {"reply_schema": "none"}),
+        ({"unknown": ("response_format",)}, {"reply_schema": "none"}),
+        ({"unknown": ("top_k",)}, {"top_k": False, "seed": True}),
+        ({"unknown": ("seed",)}, {"top_k": True, "seed": False}),
+        ({"unknown": ("top_k", "seed")}, {"top_k": False, "seed": False, "reply_schema": "bounded"}),
+    ],
+)
+def test_what_a_server_can_do_is_found_by_asking_it(server: dict[str, Any], found: dict[str, Any]) -> None:
+    with FakeServer(**server) as fake:
+        able = probe(fake)
+        assert 2 <= len(fake.chats) <= 6
+    assert able.model_dump() | found == able.model_dump()
+    assert able.server == "vllm, context 4096"
+
+
+@pytest.mark.parametrize(
+    ("most", "found", "tried"), [(1000, 50, [50]), (50, 50, [50]), (20, 20, [50, 20]), (5, 5, [50, 20, 5])]
+)
+def test_the_highest_number_of_log_probabilities_is_found(most: int, found: int, tried: list[int]) -> None:
+    with FakeServer(most_logprobs=most) as fake:
+        assert probe(fake, "logprob").top_logprobs == found
+        assert [body["top_logprobs"] for body in fake.chats] == tried
+
+
+def test_a_server_that_ignores_the_wish_for_log_probabilities_has_none() -> None:
+    with FakeServer(most_logprobs=0) as fake:
+        assert probe(fake, "logprob").top_logprobs == 0
+
+
+def test_a_server_that_refuses_log_probabilities_has_none() -> None:
+    with FakeServer(unknown=("logprobs",)) as fake:
+        assert probe(fake, "logprob").top_logprobs == 0
+
+
+def test_no_more_log_probabilities_are_asked_for_than_were_granted() -> None:
+    listed = [{"token": f"t{n}", "logprob": -1.0 - n} for n in range(21)]
+
+    def one_too_many(seen: Seen) -> Answer | None:
+        wanted = seen.body.get("top_logprobs", 0) if seen.is_chat else 0
+        return completion("A", logprobs={"content": [{"top_logprobs": listed}]}) if wanted == 20 else None
+
+    with FakeServer(script=one_too_many) as fake:
+        assert probe(fake, "logprob").top_logprobs == 20
+
+
+@pytest.mark.parametrize("protocol", ["reasoned", "logprob"])
+def test_a_server_that_refuses_every_question_is_reported_not_taken_for_unable(protocol: ProtocolName) -> None:
+    refusing = FakeServer(script=lambda seen: error(400, "no chat template") if seen.is_chat else None)
+    with refusing, pytest.raises(RejectedError, match="no chat template"):
+        probe(refusing, protocol)
+
+
+def test_a_server_that_is_busy_or_loading_at_the_start_is_asked_again() -> None:
+    waits = iter([error(503, "Loading model", retry_after="0"), error(429, "slow down", retry_after="0")] * 2)
+
+    def busy(seen: Seen) -> Answer | None:
+        return next(waits, None)
+
+    with FakeServer(script=busy) as fake:
+        with pytest.raises(TransientError) as caught:
+            probe(fake)
+        assert caught.value.status == 429
+        assert len(fake.seen) == 4
+        assert probe(fake).reply_schema == "bounded"
+
+
+def run_of(server: FakeServer, folder: Path, **settings: Any) -> Run:
+    chosen = config.load(
+        None,
+        {
+            "name": "run",
+            "limit": 1,
+            "persona_set": "three",
+            "model.name": "fake",
+            "model.base_url": server.address,
+            **settings,
+        },
+    )
+    outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), folder))
+    assert outcome.open == 0
+    with Store.reading(Path(outcome.folder) / FILE) as store:
+        run = store.run()
+    assert run is not None
+    return run
+
+
+def test_what_was_found_is_recorded_and_nothing_refused_is_sent(tmp_path: Path) -> None:
+    with FakeServer(unknown=("top_k", "seed"), schema="refused") as fake:
+        entry = run_of(fake, tmp_path).models[0]
+        sent = fake.questions
+    assert entry["capabilities"] == {
+        "top_logprobs": 0,
+        "reply_schema": "none",
+        "top_k": False,
+        "seed": False,
+        "server": "vllm, context 4096",
+    }
+    assert (entry["mode"], entry["send_seed"], entry["sampling"]["top_k"]) == ("free", False, 0)
+    assert len(sent) == 24
+    assert {frozenset(body) for body in sent} == {
+        frozenset({"model", "messages", "temperature", "top_p", "max_tokens"})
+    }
+
+
+def test_the_schema_that_was_honoured_is_the_one_that_is_sent(tmp_path: Path) -> None:
+    with FakeServer(schema="plain") as fake:
+        entry = run_of(fake, tmp_path).models[0]
+        sent = fake.questions
+    assert entry["mode"] == "json_schema_plain"
+    assert all(body["response_format"]["type"] == "json_schema" for body in sent)
+    assert not any("maxLength" in json.dumps(body) for body in sent)
+    assert all(isinstance(body["seed"], int) and body["top_k"] == 64 for body in sent)
+
+
+def test_the_number_of_log_probabilities_found_is_the_one_asked_for(tmp_path: Path) -> None:
+    with FakeServer(most_logprobs=20) as fake:
+        entry = run_of(fake, tmp_path, **{"model.protocol": "logprob"}).models[0]
+        sent = fake.questions
+    assert (entry["mode"], entry["capabilities"]["top_logprobs"]) == ("top20", 20)
+    assert {body["top_logprobs"] for body in sent} == {20}
+    assert {(body["temperature"], body["max_tokens"]) for body in sent} == {(0, 1)}
+    assert not any({"seed", "top_k", "response_format"} & set(body) for body in sent)
+
+
+# What is sent
+
+
+def test_a_question_is_sent_word_for_word_with_its_sampling() -> None:
+    with FakeServer() as fake:
+        ask(fake)
+        assert fake.questions == [
+            {
+                "model": "fake",
+                "messages": [
+                    {"role": "system", "content": "You are somebody."},
+                    {"role": "user", "content": "Which?\n\nA. x\nB. y"},
+                ],
+                "temperature": 0.3,
+                "top_p": 0.9,
+                "top_k": 40,
+                "max_tokens": 77,
+                "seed": 11,
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "reply", "strict": True, "schema": QUESTION.reply_schema},
+                },
+            }
+        ]
+
+
+def test_what_is_not_wanted_is_not_sent() -> None:
+    with FakeServer() as fake:
+        ask(fake, BARE)
+        assert set(fake.questions[0]) == {"model", "messages", "temperature", "top_p", "max_tokens"}
+        ask(fake, BARE.model_copy(update={"top_logprobs": 20}))
+        assert fake.questions[1]["logprobs"] is True
+        assert fake.questions[1]["top_logprobs"] == 20
+
+
+FOREIGN = {
+    "OPENAI_API_KEY": "foreign-api-key",
+    "OPENAI_ADMIN_KEY": "foreign-admin-key",
+    "OPENAI_ORG_ID": "foreign-org",
+    "OPENAI_PROJECT_ID": "foreign-project",
+    "OPENAI_WEBHOOK_SECRET": "foreign-webhook",
+    "OPENAI_CUSTOM_HEADERS": "\n".join(
+        f"{name}: foreign" for name in ("X-Foreign", "Authorization", "User-Agent", "Host", "Accept", "Content-Type")
+    ),
+}
+ORDINARY = {"host", "accept", "connection", "content-type", "content-length", "user-agent", "authorization"}
+
+
+@pytest.mark.parametrize("key", [None, "a-key-of-this-server"])
+def test_nothing_meant_for_another_service_reaches_a_users_server(
+    monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    settings = {}
+    if key is not None:
+        monkeypatch.setenv("MY_KEY", key)
+        settings = {"api_key_env": "MY_KEY"}
+    with FakeServer() as elsewhere, FakeServer(key=key) as fake:
+        monkeypatch.setenv("OPENAI_BASE_URL", elsewhere.address)
+        monkeypatch.setenv("HTTP_PROXY", elsewhere.address)
+        ask(fake, **settings)
+        assert elsewhere.seen == []
+        assert len(fake.seen) == 2
+        for seen in fake.seen:
+            assert "foreign" not in repr(seen)
+            assert seen.headers.get("authorization") == (None if key is None else f"Bearer {key}")
+            assert seen.headers["host"] == f"127.0.0.1:{fake.port}"
+            assert set(seen.headers) <= ORDINARY
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_redirect_is_followed(status: int, method: str) -> None:
+    with FakeServer() as elsewhere:
+        there = Answer(status, "", {"location": f"{elsewhere.address}/models"})
+        with FakeServer(script=lambda seen: there if seen.method == method else None) as fake:
+            with pytest.raises(RejectedError, match="redirect") as caught:
+                ask(fake)
+            assert caught.value.where == fake.address
+            assert "--base-url" in caught.value.fix
+        assert elsewhere.seen == []
+
+
+# What comes back
+
+
+def read(answer: Answer) -> Reply:
+    with FakeServer(script=to_questions(answer)) as fake:
+        return ask(fake)
+
+
+def test_a_reply_is_kept_as_it_came() -> None:
+    text = '<think>A?\n</think>\n```json\n{"answer": "B"}\n``` <b>&amp;</b> {{7*7}} caf\u00e9 \U0001f600\u0000'
+    reply = read(completion(text))
+    assert reply.model_dump(exclude={"latency"}) == {
+        "text": text,
+        "reasoning": "",
+        "refusal": "",
+        "finish_reason": "stop",
+        "top_tokens": None,
+        "prompt_tokens": 100,
+        "completion_tokens": 7,
+        "fingerprint": "fake-1",
+    }
+    assert reply.latency > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "field", "value"),
+    [
+        (completion("B", reasoning="I think"), "reasoning", "I think"),
+        (completion("B", reasoning_content="I think"), "reasoning", "I think"),
+        (completion(None, refusal="No."), "refusal", "No."),
+        (completion(None), "text", ""),
+        (completion("cut", finish="length"), "finish_reason", "length"),
+        (completion("B", logprobs=None), "top_tokens", None),
+        (completion("B", logprobs={"content": None}), "top_tokens", None),
+        (completion("B", logprobs={"content": []}), "top_tokens", None),
+        (Answer(body={"choices": [{"message": {"content": "B"}}]}), "text", "B"),
+        (Answer(body={"choices": [{"message": {"content": "B"}}], "usage": None}), "prompt_tokens", None),
+        (Answer(body='{"choices": [{"message": {"content": "half of one: \\ud83d"}}]}'), "text", "half of one: ?"),
+    ],
+)
+def test_every_part_of_a_reply_is_read_where_servers_put_it(answer: Answer, field: str, value: object) -> None:
+    assert getattr(read(answer), field) == value
+
+
+def test_tokens_that_cannot_come_have_no_probability() -> None:
+    listed = [
+        '{"token": "A", "logprob": -0.5}',
+        '{"token": "B", "logprob": -Infinity}',
+        '{"token": "C", "logprob": null}',
+        '{"token": "D", "logprob": NaN}',
+        '{"token": "E", "logprob": 1e-9}',
+    ]
+    choice = (
+        f'{{"message": {{"content": "A"}}, "logprobs": {{"content": [{{"top_logprobs": [{", ".join(listed)}]}}]}}}}'
+    )
+    tokens = read(Answer(body=f'{{"choices": [{choice}]}}')).top_tokens
+    assert tokens is not None
+    assert [(token.token, token.logprob) for token in tokens] == [("A", -0.5), ("E", 0.0)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"choices": []},
+        {"choices": None},
+        {"choices": [{}]},
+        {"choices": [{"message": None}]},
+        {"choices": ["B"]},
+        {"choices": [{"message": {"content": ["B"]}}]},
+        {"choices": [{"message": {"content": "B"}}], "usage": {"prompt_tokens": -1}},
+        {"error": {"message": "engine died"}},
+    ],
+)
+def test_a_reply_without_an_answer_in_it_is_a_failure_that_may_pass(body: dict[str, Any]) -> None:
+    with pytest.raises(TransientError) as caught:
+        read(Answer(body=body))
+    assert "engine died" in caught.value.what or "choices" in caught.value.what
+
+
+def test_a_short_placeholder_for_a_key_leaves_replies_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "A")
+    with FakeServer(key="A", script=to_questions(completion("A. A BAD Answer"))) as fake:
+        assert ask(fake, api_key_env="MY_KEY").text == "A. A BAD Answer"
+
+
+# What goes wrong
+
+
+def failure(server: FakeServer | str, request: Request = QUESTION, **settings: Any) -> DilemmasError:
+    with pytest.raises(DilemmasError) as caught:
+        ask(server, request, **settings)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 413, 418, 422, 451, 501])
+def test_what_is_refused_for_good_is_rejected(status: int) -> None:
+    with FakeServer(script=to_questions(error(status, "not like this"))) as fake:
+        found = failure(fake)
+        assert len(fake.questions) == 1
+    assert isinstance(found, RejectedError)
+    assert found.status == status
+    assert "not like this" in found.what
+    assert found.where == fake.address
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 507, 529])
+def test_what_may_pass_is_transient_and_the_client_does_not_ask_again_by_itself(status: int) -> None:
+    with FakeServer(script=to_questions(error(status, "later"))) as fake:
+        found = failure(fake)
+        assert len(fake.questions) == 1
+    assert isinstance(found, TransientError)
+    assert not isinstance(found, UnreachableError)
+    assert found.status == status
+    assert "later" in found.what
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)],
+)
+def test_the_servers_wish_to_wait_is_read(header: str, seconds: float | None) -> None:
+    with FakeServer(script=to_questions(error(429, "slow down", retry_after=header))) as fake:
+        found = failure(fake)
+    assert isinstance(found, TransientError)
+    assert found.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_missing_and_a_wrong_key_are_told_apart(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setenv("MY_KEY", "the-wrong-key")
+    with FakeServer(script=lambda seen: error(status, "who are you")) as fake:
+        without, wrong = failure(fake), failure(fake, api_key_env="MY_KEY")
+    assert "not sent" in without.what
+    assert "refused" in wrong.what
+    for found in (without, wrong):
+        assert isinstance(found, RejectedError)
+        assert "--api-key-env" in found.fix
+        assert "the-wrong-key" not in str(found)
+
+
+def test_nobody_there_is_unreachable() -> None:
+    found = failure(f"http://127.0.0.1:{closed_port()}/v1")
+    assert isinstance(found, UnreachableError)
+    assert "--base-url" in found.fix
+
+
+def test_a_host_that_does_not_take_the_call_is_unreachable() -> None:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        callers = []
+        try:
+            for _ in range(8):
+                callers.append(socket.create_connection(listener.getsockname(), timeout=0.2))
+        except TimeoutError:
+            found = failure(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", timeout=0.3)
+        else:
+            pytest.skip("this system takes every call")
+        finally:
+            for caller in callers:
+                caller.close()
+    assert isinstance(found, UnreachableError)
+
+
+def test_a_dropped_connection_may_pass() -> None:
+    with FakeServer(script=to_questions(Answer(drop=True))) as fake:
+        found = failure(fake)
+        assert len(fake.questions) == 1
+    assert isinstance(found, TransientError)
+    assert not isinstance(found, UnreachableError)
+    assert "connection" in found.what
+
+
+@pytest.mark.parametrize("slow", [{"delay": 15.0}, {"drip": 0.1}])
+def test_a_reply_that_takes_too_long_is_given_up(slow: dict[str, float]) -> None:
+    late = Answer(body=completion("B").body, **slow)
+    with FakeServer(script=to_questions(late)) as fake:
+        found = failure(fake, timeout=0.5)
+    assert isinstance(found, TransientError)
+    assert "in time" in found.what
+    assert "timeout" in found.fix
+
+
+@pytest.mark.parametrize(
+    "answer", [html(), Answer(body="OK", kind="text/plain"), Answer(body=[]), Answer(body="[" * 200_000)]
+)
+def test_what_is_no_json_object_is_no_such_server(answer: Answer) -> None:
+    with FakeServer(script=lambda seen: answer) as fake:
+        found = failure(fake)
+    assert isinstance(found, RejectedError)
+    assert answer.kind.split(";")[0] in found.what
+    assert "/v1" in found.fix
+    assert len(str(found)) < 700
+
+
+@pytest.mark.parametrize(
+    "body", ["no JSON", "[" * 200_000, [], {}, {"error": "text"}, {"error": None}, {"detail": [1]}]
+)
+def test_an_error_of_any_form_is_reported(body: object) -> None:
+    with FakeServer(script=to_questions(Answer(400, body))) as fake:
+        assert "HTTP 400" in failure(fake).what
+
+
+@pytest.mark.parametrize("wording", ["vllm", "llama.cpp"])
+def test_a_prompt_that_is_too_long_is_called_that(wording: Any) -> None:
+    with FakeServer(context=20, wording=wording) as fake:
+        found = failure(fake)
+    assert isinstance(found, RejectedError)
+    assert "longer than the model's context" in found.what
+    assert "longer context" in found.fix
+
+
+def test_a_servers_words_cannot_steer_the_terminal() -> None:
+    with FakeServer(script=to_questions(error(400, "\x1b]0;owned\x07\x1b[2J\r\u202eevil"))) as fake:
+        assert failure(fake).what.isprintable()
+
+
+def test_an_unknown_model_is_told_what_there_is() -> None:
+    with FakeServer(models=("Qwen/Qwen3-8B", "other")) as fake:
+        found = failure(fake, name="Qwen/Qwen3-9B")
+        assert fake.chats == []
+    assert isinstance(found, RejectedError)
+    assert "Qwen/Qwen3-8B, other" in found.what
+    assert 'Did you mean "Qwen/Qwen3-8B"?' in found.fix
+
+
+def test_an_unknown_model_of_a_server_without_a_list_is_rejected_by_the_first_question() -> None:
+    with FakeServer(script=lambda seen: None if seen.is_chat else error(404, "Not Found")) as fake:
+        found = failure(fake, name="other")
+    assert isinstance(found, RejectedError)
+    assert "other" in found.what
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        error(404, "Not Found"),
+        error(405, "Method Not Allowed"),
+        error(501, "Not Implemented"),
+        Answer(body={}),
+        Answer(body={"data": []}),
+        Answer(body={"data": None}),
+        Answer(body={"data": 5}),
+        Answer(body={"data": ["fake", {"id": "fake", "meta": "none", "owned_by": None}]}),
+        Answer(body={"data": [{"id": "fake", "meta": {"n_ctx": 512}}]}),
+    ],
+)
+def test_a_server_with_an_odd_list_of_models_can_be_asked(listing: Answer) -> None:
+    with FakeServer(script=lambda seen: None if seen.is_chat else listing) as fake:
+        assert ask(fake).text
+
+
+# What the user gave
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"base_url": None}, ["--base-url"]),
+        ({"name": "embedded"}, ["embedded", "--base-url"]),
+        ({"name": "local:x.gguf"}, ["local:x.gguf", "--base-url"]),
+        ({"api_key_env": "NO_SUCH_KEY"}, ["NO_SUCH_KEY", "export"]),
+        ({"base_url": "http://a\u0301b/v1"}, ["--base-url", "address"]),
+    ],
+)
+def test_a_model_that_cannot_be_opened_says_which_setting_to_mend(settings: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        with_model("http://127.0.0.1:9/v1", opened, **settings)
+    assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("key", ["", "   ", "two words-secret", "secret\nline", "secr\u00e9t-key", "secret\x7f"])
+def test_a_variable_that_holds_no_key_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    with FakeServer() as fake:
+        with pytest.raises(InputError, match="MY_KEY") as caught:
+            with_model(fake, opened, api_key_env="MY_KEY")
+        assert fake.seen == []
+    assert not key.strip() or key not in str(caught.value)
+    assert "secr" not in str(caught.value)
+
+
+def test_a_key_is_used_without_the_line_break_of_the_file_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "the-right-key\n")
+    with FakeServer(key="the-right-key") as fake:
+        assert with_model(fake, opened, api_key_env="MY_KEY") == "fake"
+
+
+def test_every_protocol_can_be_asked_over_the_wire(tmp_path: Path) -> None:
+    for name in PROTOCOLS:
+        with FakeServer() as fake:
+            run = run_of(fake, tmp_path / name, **{"model.protocol": name})
+        assert run.counts["answered"] == run.counts["planned"] == 24
+        assert run.models[0]["protocol"] == name
+
+
+def test_errors_of_this_module_are_errors_of_a_model() -> None:
+    assert issubclass(UnreachableError, TransientError)
+    assert issubclass(TransientError, ModelError)
+    assert issubclass(RejectedError, ModelError)
+    assert not issubclass(RejectedError, TransientError)

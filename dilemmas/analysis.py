@@ -65,7 +65,7 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         run = store.run()
         if run is None:
             raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
-        used: ScaleName = scale or ("thirds" if run.design.get("scale") == "thirds" else "even")
+        used: ScaleName = scale or run.design.scale
         answers = scores.answers(store, used)
         asked = tuple(Persona.model_validate_json(record) for record in store.records("personas").values())
         examples = _examples(store, answers)
@@ -74,7 +74,7 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
     personas = scores.per_persona(dilemmas, answers)
     position = diagnostics.position(answers)
     models = sorted(answers["model"].unique())
-    caveats = {str(known["name"]): known["caveat"] for known in run.models}
+    caveats = {known.name: known.caveat for known in run.models}
     return Analysis(
         run=run,
         scale=used,
@@ -130,7 +130,7 @@ def save(analysis: Analysis, folder: Path) -> Path:
         The folder of the tables.
     """
     place = folder / "tables"
-    caveats = {str(known["name"]): known["caveat"] for known in analysis.run.models}
+    caveats = {known.name: known.caveat for known in analysis.run.models}
     for name, table in analysis.tables().items():
         # A model's caveat travels with every table of results, so that none is read without it.
         warned = analysis.run.caveat and name != "answers"

@@ -77,7 +77,7 @@ def render(analysis: Analysis) -> str:
         items=analysis.dilemmas["item"].nunique(),
         values=analysis.dilemmas["value"].nunique(),
         topics=analysis.dilemmas["topic"].nunique(),
-        unreviewed=analysis.run.dataset.get("unreviewed", 0),
+        unreviewed=analysis.run.dataset.unreviewed,
     )
 
 
@@ -134,7 +134,7 @@ def _model_section(analysis: Analysis, model: str) -> dict[str, Any]:
     answers = analysis.answers[analysis.answers["model"] == model]
     return {
         "name": model,
-        "entry": next(known for known in analysis.run.models if known["name"] == model),
+        "entry": next(known for known in analysis.run.models if known.name == model),
         "verdict": next(v for v in analysis.verdicts if v.model == model),
         "baseline": next((one for one in entries if one["category"] == "baseline"), None),
         "conditions": entries,

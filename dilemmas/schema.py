@@ -440,6 +440,79 @@ class Judgement(Record):
     """Free text."""
 
 
+class Capabilities(Record):
+    """What a server was found to do by real requests; most ignore what they cannot do."""
+
+    top_logprobs: int = Field(default=0, ge=0)
+    """How many log-probabilities it returns for a token; 0 for none."""
+    reply_schema: Literal["bounded", "plain", "none"] = "none"
+    """`bounded`: JSON schema with lengths; `plain`: without them; `none`: not honoured."""
+    top_k: bool = True
+    """Whether a request may carry `top_k`."""
+    seed: bool = True
+    """Whether a request may carry `seed`."""
+    server: str = ""
+    """What the server says of itself: software, version, context length."""
+
+
+class Asking(Record):
+    """How one model of a run is asked: what its server's abilities made of the settings."""
+
+    name: Text
+    """Name of the model."""
+    revision: str
+    """Checksum of its weights (`sha256:...`); empty where they are not known."""
+    protocol: ProtocolName
+    """How it is asked and read."""
+    mode: str
+    """How the form of a reply is imposed."""
+    sampling: Sampling
+    """The sampling that is really used."""
+    send_seed: bool
+    """Whether each request carries a sampling seed."""
+    persona_role: Literal["system", "user"]
+    """Message that carries the persona."""
+    capabilities: Capabilities = Capabilities()
+    """What its server was found to do."""
+    caveat: str = ""
+    """What a reader of its results must know; may be empty."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model it is."""
+        return ModelIdentity(name=self.name, revision=self.revision)
+
+
+class Design(Record):
+    """Settings that all trials of a run share."""
+
+    orders: Literal["williams", "random", "fixed"]
+    """Kind of option orders."""
+    repeats: int = Field(ge=1)
+    """Times each question is asked."""
+    seed: int = Field(ge=0)
+    """Seed of option orders and of sampling."""
+    prompt_style: Literal["variables", "statements"]
+    """How a persona is put into words."""
+    templates_sha256: str
+    """Checksum of the templates that decide what a model reads."""
+    scale: Literal["even", "thirds"]
+    """Scores of the six options; the only one of these that can be changed afterwards."""
+
+
+class DatasetUsed(Record):
+    """The dataset a run asks about."""
+
+    name: str
+    """File name, without its folder."""
+    sha256: str
+    """Checksum of the file."""
+    dilemmas: int = Field(ge=0)
+    """How many dilemmas it holds."""
+    unreviewed: int = Field(ge=0)
+    """How many of them no person has checked."""
+
+
 class Run(Record):
     """The manifest of a run's folder: all that is needed to read its numbers, and no secret."""
 
@@ -453,14 +526,14 @@ class Run(Record):
     """UTC time of its last change (ISO 8601)."""
     caveat: str
     """What a reader must know before reading the numbers; may be empty."""
-    design: dict[str, Any]
-    """Settings that are the same for all trials: orders, repeats, seed, prompt style, templates."""
-    dataset: dict[str, Any]
-    """File name, SHA-256 and number of dilemmas."""
-    persona_sets: list[str]
+    design: Design
+    """Settings that all trials share."""
+    dataset: DatasetUsed
+    """What is asked about."""
+    persona_sets: tuple[str, ...]
     """Names of the persona sets asked so far."""
-    models: list[dict[str, Any]]
-    """One entry a model: identity, protocol, mode, sampling, capabilities, server."""
+    models: tuple[Asking, ...]
+    """The models asked so far, by name."""
     versions: dict[str, str]
     """Versions of this package, of Python and of the libraries the numbers depend on."""
     counts: dict[str, int]

@@ -187,11 +187,16 @@ class Store:
         return dict(self._db.execute(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
 
     def add_trials(self, planned: Iterable[Planned]) -> None:
-        """Note trials that are to be asked; known ones stay as they are."""
+        """Note trials that are to be asked; known ones stay as they are.
+
+        Raises:
+            StoreError: the run has another trial in the same place: its words differ by now.
+        """
         with self._transaction():
             for trial, options in planned:
                 references = [[message.role, self._text(message.content)] for message in trial.messages]
                 rest = trial.model_dump(mode="json", exclude={"messages"})
+                place = (trial.model.name, trial.persona, trial.item, trial.question, trial.repeat)
                 self._db.execute(
                     "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
                     (
@@ -203,9 +208,22 @@ class Store:
                     ),
                 )
                 self._db.execute(
-                    "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (trial.model.name, trial.persona, trial.item, trial.question, trial.side, trial.repeat, trial.id),
+                    "INSERT OR IGNORE INTO cells (model, persona, item, question, repeat, side, trial) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*place, trial.side, trial.id),
                 )
+                known = self._db.execute(
+                    "SELECT trial FROM cells "
+                    "WHERE model = ? AND persona = ? AND item = ? AND question = ? AND repeat = ?",
+                    place,
+                ).fetchone()[0]
+                if known != trial.id:
+                    raise StoreError(
+                        f"this version of dilemmas words the {trial.question} question about {trial.item} otherwise "
+                        "than the one that began the run",
+                        where=str(self._path.parent),
+                        fix="Start another run with --run NAME, or use the version in the run's manifest.json.",
+                    )
 
     def answered(self) -> set[str]:
         """Ids of the trials that have a reply."""

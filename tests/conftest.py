@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dilemmas import config, evaluate
-from dilemmas.models import Capabilities
-from dilemmas.schema import PLACES, ModelIdentity
+from dilemmas import study as planning
+from dilemmas.schema import PLACES, Capabilities, ModelIdentity
 from dilemmas.store import Planned
 
 # On a busy machine a slow example says nothing about the code.
@@ -72,7 +72,7 @@ def scripted_run(tmp_path: Path) -> Callable[..., tuple[evaluate.Outcome, Path]]
         chosen = config.load(
             None, {"name": "run", "limit": 4, "persona_set": "three", "model.name": "scripted", **settings}
         )
-        outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), tmp_path / "runs"))
+        outcome = asyncio.run(evaluate.evaluate(planning.prepare(chosen), tmp_path / "runs"))
         return outcome, Path(outcome.folder)
 
     return run
@@ -81,13 +81,13 @@ def scripted_run(tmp_path: Path) -> Callable[..., tuple[evaluate.Outcome, Path]]
 def plan_of(found: Capabilities | None = None, path: Path | None = None, **settings: Any) -> list[Planned]:
     """All trials of a study, as a server with some capabilities (by default all) would be sent them."""
     chosen = config.load(path, {"model.name": "a-model", **settings})
-    asking = evaluate.asking_of(
+    asking = planning.asking_of(
         chosen.model,
         ModelIdentity(name=chosen.model.name),
         "reasoned" if chosen.model.protocol == "auto" else chosen.model.protocol,
         found or Capabilities(top_logprobs=20, reply_schema="bounded"),
     )
-    return list(evaluate.plan(evaluate.prepare(chosen), asking))
+    return list(planning.plan(planning.prepare(chosen), asking))
 
 
 @pytest.fixture

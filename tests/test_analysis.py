@@ -90,7 +90,8 @@ def test_every_result_carries_the_caveat(scripted_run: Run) -> None:
 def test_a_caveat_stands_beside_its_own_model_only(scripted_run: Run) -> None:
     _, folder = scripted_run(limit=1, persona_set="none")
     found = analysis.analyse(folder)
-    run = found.run.model_copy(update={"models": [*found.run.models, {"name": "real", "caveat": ""}]})
+    real = found.run.models[0].model_copy(update={"name": "real", "caveat": ""})
+    run = found.run.model_copy(update={"models": (*found.run.models, real)})
     levels = pd.concat([found.levels, found.levels.assign(model="real")])
     place = analysis.save(replace(found, run=run, levels=levels), folder)
     table = pd.read_csv(place / "levels.csv", keep_default_na=False)

@@ -18,6 +18,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dilemmas import analysis, cli, config, dataset, evaluate
+from dilemmas import study as planning
 from dilemmas.errors import (
     DilemmasError,
     InputError,
@@ -32,7 +33,7 @@ from dilemmas.models.scripted import ScriptedModel
 from dilemmas.personas.listed import built_in
 from dilemmas.protocols import PARSER_VERSION
 from dilemmas.resources import folder as shipped
-from dilemmas.schema import BASELINE, ModelIdentity, Reply
+from dilemmas.schema import BASELINE, Capabilities, ModelIdentity, Reply
 from dilemmas.store import FILE, Store
 
 Ask = Callable[..., tuple[evaluate.Outcome, Path]]
@@ -95,10 +96,10 @@ def answers(folder: Path) -> dict[str, str]:
 
 def planned_trials(**settings: Any) -> list[evaluate.Planned]:
     chosen = config.load(None, {"model.name": "scripted", **settings})
-    study = evaluate.prepare(chosen)
+    study = planning.prepare(chosen)
     found = asyncio.run(ScriptedModel().probe("reasoned"))
-    asking = evaluate.asking_of(chosen.model, ScriptedModel.identity, "reasoned", found)
-    trials = list(evaluate.plan(study, asking))
+    asking = planning.asking_of(chosen.model, ScriptedModel.identity, "reasoned", found)
+    trials = list(planning.plan(study, asking))
     assert len(trials) == study.size
     return trials
 
@@ -141,7 +142,7 @@ def test_the_same_command_again_asks_nothing(scripted_run: Ask) -> None:
 def test_progress_is_told_from_the_first_trial_to_the_last(tmp_path: Path) -> None:
     chosen = config.load(None, {"limit": 1, "persona_set": "none", "model.name": "scripted"})
     seen: list[tuple[int, int, int]] = []
-    asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), tmp_path, lambda outcome: seen.append(counted(outcome))))
+    asyncio.run(evaluate.evaluate(planning.prepare(chosen), tmp_path, lambda outcome: seen.append(counted(outcome))))
     assert seen == [(0, asked, 6 - asked) for asked in range(7)]
 
 
@@ -163,8 +164,8 @@ def test_a_run_grows_by_personas_dilemmas_and_models(
             == store.counts()["answered"] + store.counts()["refused"] + store.counts()["unreadable"]
         )
     assert run is not None
-    assert run.persona_sets == ["none", "three", "max"]
-    assert [model["name"] for model in run.models] == ["another", "scripted"]
+    assert run.persona_sets == ("none", "three", "max")
+    assert [model.name for model in run.models] == ["another", "scripted"]
     assert sorted(analysis.analyse(folder).answers["model"].unique()) == ["another", "scripted"]
 
 
@@ -357,8 +358,8 @@ def test_a_server_that_cannot_do_what_the_protocol_needs_leaves_no_run(
 ) -> None:
     model = use(Wayward())
 
-    async def probe(protocol: str) -> evaluate.Capabilities:
-        return evaluate.Capabilities()
+    async def probe(protocol: str) -> Capabilities:
+        return Capabilities()
 
     monkeypatch.setattr(model, "probe", probe)
     with pytest.raises(SetupError, match="log-probabilities"):
@@ -488,8 +489,8 @@ def written(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_study_gives_the_same_bytes_also_when_interrupted(tmp_path: Path) -> None:
-    def study(**settings: Any) -> evaluate.Study:
-        return evaluate.prepare(config.load(None, {"name": "run", "model.name": "scripted", **settings}))
+    def study(**settings: Any) -> planning.Study:
+        return planning.prepare(config.load(None, {"name": "run", "model.name": "scripted", **settings}))
 
     async def interrupted(runs: Path) -> None:
         task = asyncio.current_task()

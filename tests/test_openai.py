@@ -14,11 +14,12 @@ import pytest
 from fake_server import Answer, FakeServer, Script, Seen, completion, error, html
 
 from dilemmas import config, evaluate
+from dilemmas import study as planning
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, ModelError, RejectedError, TransientError, UnreachableError
-from dilemmas.models import Capabilities, Model, Request, open_model
+from dilemmas.models import Model, Request, open_model
 from dilemmas.protocols import PROTOCOLS
-from dilemmas.schema import Message, ProtocolName, Reply, Run, Sampling
+from dilemmas.schema import Capabilities, Message, ProtocolName, Reply, Run, Sampling
 from dilemmas.store import FILE, Store
 
 T = TypeVar("T")
@@ -153,7 +154,7 @@ def run_of(server: FakeServer, folder: Path, **settings: Any) -> Run:
             **settings,
         },
     )
-    outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), folder))
+    outcome = asyncio.run(evaluate.evaluate(planning.prepare(chosen), folder))
     assert outcome.open == 0
     with Store.reading(Path(outcome.folder) / FILE) as store:
         run = store.run()
@@ -165,14 +166,14 @@ def test_what_was_found_is_recorded_and_nothing_refused_is_sent(tmp_path: Path) 
     with FakeServer(unknown=("top_k", "seed"), schema="refused") as fake:
         entry = run_of(fake, tmp_path).models[0]
         sent = fake.questions
-    assert entry["capabilities"] == {
+    assert entry.capabilities.model_dump() == {
         "top_logprobs": 0,
         "reply_schema": "none",
         "top_k": False,
         "seed": False,
         "server": "vllm, context 4096",
     }
-    assert (entry["mode"], entry["send_seed"], entry["sampling"]["top_k"]) == ("free", False, 0)
+    assert (entry.mode, entry.send_seed, entry.sampling.top_k) == ("free", False, 0)
     assert len(sent) == 24
     assert {frozenset(body) for body in sent} == {
         frozenset({"model", "messages", "temperature", "top_p", "max_tokens"})
@@ -183,7 +184,7 @@ def test_the_schema_that_was_honoured_is_the_one_that_is_sent(tmp_path: Path) ->
     with FakeServer(schema="plain") as fake:
         entry = run_of(fake, tmp_path).models[0]
         sent = fake.questions
-    assert entry["mode"] == "json_schema_plain"
+    assert entry.mode == "json_schema_plain"
     assert all(body["response_format"]["type"] == "json_schema" for body in sent)
     assert not any("maxLength" in json.dumps(body) for body in sent)
     assert all(isinstance(body["seed"], int) and body["top_k"] == 64 for body in sent)
@@ -193,7 +194,7 @@ def test_the_number_of_log_probabilities_found_is_the_one_asked_for(tmp_path: Pa
     with FakeServer(most_logprobs=20) as fake:
         entry = run_of(fake, tmp_path, **{"model.protocol": "logprob"}).models[0]
         sent = fake.questions
-    assert (entry["mode"], entry["capabilities"]["top_logprobs"]) == ("top20", 20)
+    assert (entry.mode, entry.capabilities.top_logprobs) == ("top20", 20)
     assert {body["top_logprobs"] for body in sent} == {20}
     assert {(body["temperature"], body["max_tokens"]) for body in sent} == {(0, 1)}
     assert not any({"seed", "top_k", "response_format"} & set(body) for body in sent)
@@ -577,7 +578,7 @@ def test_every_protocol_can_be_asked_over_the_wire(tmp_path: Path) -> None:
         with FakeServer() as fake:
             run = run_of(fake, tmp_path / name, **{"model.protocol": name})
         assert run.counts["answered"] == run.counts["planned"] == 24
-        assert run.models[0]["protocol"] == name
+        assert run.models[0].protocol == name
 
 
 def test_errors_of_this_module_are_errors_of_a_model() -> None:

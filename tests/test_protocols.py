@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dilemmas.errors import SetupError
-from dilemmas.models import Capabilities
 from dilemmas.protocols import PROTOCOLS, logprob, reasoned
-from dilemmas.schema import Reply, Sampling, TokenProbability
+from dilemmas.schema import Capabilities, Reply, Sampling, TokenProbability
 
 ORDER = ("one", "two", "three", "four", "five", "six")
 TEXTS = (

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from dilemmas import analysis, config, evaluate, report
+from dilemmas import study as planning
 from dilemmas.analysis import Analysis
 from dilemmas.errors import UnreachableError
-from dilemmas.models import Capabilities, Request
+from dilemmas.models import Request
 from dilemmas.models.scripted import ScriptedModel
-from dilemmas.schema import ModelIdentity, ProtocolName, Reply
+from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply
 
 NASTY = (
     "</svg>{{7*7}}$x_$<b>\"'&amp;]]>{% x %}\u2028\u202e"
@@ -172,7 +173,7 @@ def asked(kind: type[ScriptedModel], runs: Path, **settings: Any) -> Path:
         chosen = config.load(
             None, {"name": "run", "limit": 4, "persona_set": "three", "model.name": "scripted", **settings}
         )
-        outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), runs))
+        outcome = asyncio.run(evaluate.evaluate(planning.prepare(chosen), runs))
     return Path(outcome.folder)
 
 
@@ -238,11 +239,11 @@ def test_somebody_who_sees_only_the_page_learns_what_was_done(three: Done) -> No
     assert "4 dilemmas" in page.text
     assert "4 conditions: the baseline and 3 personas" in page.text
     assert "3 times" in page.text
-    assert f"{found.run.dataset['unreviewed']} of the {found.run.dataset['dilemmas']} dilemmas" in page.text
+    assert f"{found.run.dataset.unreviewed} of the {found.run.dataset.dilemmas} dilemmas" in page.text
     for name, version in found.run.versions.items():
         assert name in page.text
         assert version in page.text
-    for fact in (found.run.dataset["sha256"], found.run.design["templates_sha256"], str(found.run.design["seed"])):
+    for fact in (found.run.dataset.sha256, found.run.design.templates_sha256, str(found.run.design.seed)):
         assert fact in page.text
     for word in ("jackknife", "Holm", "Williams", "F1", "kappa", "Hotelling", "temperature 0.2", "top_p 0.95"):
         assert word in page.text
@@ -343,7 +344,7 @@ def test_each_model_of_a_run_has_its_section(tmp_path: Path) -> None:
     folder = asked(Oddly, tmp_path, **{"model.protocol": "logprob"})
     found, page = render(folder)
     assert_self_contained(page)
-    assert [model["name"] for model in found.run.models] == ["scripted", "zz-other"]
+    assert [model.name for model in found.run.models] == ["scripted", "zz-other"]
     assert sum(tag == "svg" for tag, _ in page.elements) == 6
     assert sum("floor" in table[0] for table in page.tables) == 2
     assert len(re.findall("not fit to interpret\\.", page.text)) == 2

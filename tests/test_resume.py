@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from dilemmas import analysis, config, evaluate
+from dilemmas import study as planning
 from dilemmas.store import FILE, Store
 
 SLOWED = """
@@ -134,7 +135,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The answers of a run of the same study that nobody disturbed."""
     place = tmp_path_factory.mktemp("undisturbed")
     settings = {"name": "run", "limit": 4, "persona_set": "three", "model.name": "scripted"}
-    outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(config.load(None, settings)), place / "runs"))
+    outcome = asyncio.run(evaluate.evaluate(planning.prepare(config.load(None, settings)), place / "runs"))
     assert outcome.asked == TRIALS
     analysis.save(analysis.analyse(place / "runs" / "run"), place / "runs" / "run")
     return answers_csv(place)

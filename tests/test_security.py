@@ -24,6 +24,7 @@ import pytest
 from fake_server import PATIENCE, Answer, FakeServer, Seen, completion
 
 from dilemmas import analysis, config, evaluate
+from dilemmas import study as planning
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, StoreError
 from dilemmas.models import open_model
@@ -135,7 +136,7 @@ def test_a_key_is_in_no_message_of_any_error(monkeypatch: pytest.MonkeyPatch, tm
     with FakeServer(key=KEY, script=lambda seen: answer if seen.is_question else None) as server:
         model = {"name": "fake", "base_url": server.address, "api_key_env": "SERVER_KEY", "attempts": 1}
         study = {"name": "run", "limit": 1, "persona_set": "none", "model": model}
-        outcome = asyncio.run(evaluate.evaluate(evaluate.prepare(config.load(None, study)), tmp_path))
+        outcome = asyncio.run(evaluate.evaluate(planning.prepare(config.load(None, study)), tmp_path))
     assert outcome.failed_attempts > 0
     assert outcome.stopped or outcome.last_failure
     assert leaks(tmp_path, str(outcome.stopped), repr(outcome)) == []
@@ -334,7 +335,7 @@ def test_an_address_comes_only_from_the_user(
     ):
         chosen = config.load(None, {name: str(path) for name, path in settings.items()})
         with pytest.raises(InputError) as caught:
-            evaluate.prepare(chosen)
+            planning.prepare(chosen)
         assert [word for word in words if word not in str(caught.value)] == []
     assert proxy.seen == []
 
@@ -422,7 +423,7 @@ def test_markup_cannot_name_a_persona(tmp_path: Path) -> None:
     for name in ("<script>", "{{7*7}}", "[bold]", "../x", "a b", "baseline"):
         path.write_text(f"[[persona]]\ngrid = 1\nid = {json.dumps(name)}\n", encoding="utf-8")
         with pytest.raises(InputError, match=r"id|pattern") as caught:
-            evaluate.prepare(config.load(None, {"persona_set": str(path)}))
+            planning.prepare(config.load(None, {"persona_set": str(path)}))
         assert "mine.toml" in caught.value.where
 
 
@@ -455,7 +456,7 @@ def test_a_dataset_cannot_give_the_run_a_place_by_its_name(
 ) -> None:
     for name in ("..jsonl", "con.jsonl", "a b.jsonl", "-x.jsonl"):
         with pytest.raises(InputError, match=r"name|letters") as caught:
-            evaluate.prepare(config.load(None, {"dataset": str(write_lines(record, name=name))}))
+            planning.prepare(config.load(None, {"dataset": str(write_lines(record, name=name))}))
         assert "--run" in caught.value.fix
 
 

@@ -18,6 +18,7 @@ import pytest
 from fake_server import Answer, FakeServer, Script, Seen, completion, error, html
 
 from dilemmas import config, evaluate
+from dilemmas import study as planning
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 TRIALS = 12
@@ -46,7 +47,7 @@ def evaluated(tmp_path: Path) -> Callable[..., evaluate.Outcome]:
         study = {"name": "run", "limit": 2, "persona_set": "none"}
         model = {"model.name": "fake", "model.base_url": server.address}
         chosen = config.load(None, {**study, **model, **settings})
-        return asyncio.run(evaluate.evaluate(evaluate.prepare(chosen), tmp_path / "runs"))
+        return asyncio.run(evaluate.evaluate(planning.prepare(chosen), tmp_path / "runs"))
 
     return run
 
@@ -285,11 +286,9 @@ def test_the_servers_wish_to_wait_is_honoured(
     monkeypatch: pytest.MonkeyPatch, evaluated: Callable[..., evaluate.Outcome]
 ) -> None:
     waited: list[float] = []
-    sleep = asyncio.sleep
 
-    async def noted(seconds: float) -> None:
+    async def noted(self: object, seconds: float) -> None:
         waited.append(seconds)
-        await sleep(0)
 
     def busy(seen: Seen) -> Answer | None:
         times = len(server.questions)
@@ -297,11 +296,11 @@ def test_the_servers_wish_to_wait_is_honoured(
             error(429, "slow down", retry_after={1: "7", 2: "5000"}[times]) if seen.is_question and times < 3 else None
         )
 
-    monkeypatch.setattr(asyncio, "sleep", noted)
+    monkeypatch.setattr(evaluate._Asker, "_wait", noted)
     with FakeServer(script=busy) as server:
         outcome = evaluated(server, **{"model.concurrency": 1})
     assert (outcome.asked, outcome.open, outcome.failed_attempts) == (TRIALS, 0, 2)
-    assert [seconds for seconds in waited if seconds] == [7.0, evaluate.LONGEST_WAIT]
+    assert waited == [7.0, evaluate.LONGEST_WAIT]
 
 
 def test_too_many_requests_do_not_end_a_run(ask: Command) -> None:

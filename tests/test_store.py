@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from dilemmas.errors import StoreError
-from dilemmas.schema import Message, ModelIdentity, Reply, Response, Run, Sampling, Trial
+from dilemmas.schema import DatasetUsed, Design, Message, ModelIdentity, Reply, Response, Run, Sampling, Trial
 from dilemmas.store import FILE, STORE_VERSION, Planned, Store
 
 CODES = ("one", "two")
@@ -146,8 +146,20 @@ def test_new_readings_replace_the_old_ones_and_nothing_else(store: Store, path: 
 
 
 def test_the_manifest_is_changed_without_a_gap(store: Store) -> None:
-    parts: dict[str, Any] = {name: {} for name in ("design", "dataset", "versions", "counts")}
-    run = Run(name="r", created="", updated="", caveat="", persona_sets=[], models=[], **parts)
+    run = Run(
+        name="r",
+        created="",
+        updated="",
+        caveat="",
+        design=Design(
+            orders="fixed", repeats=1, seed=0, prompt_style="variables", templates_sha256="0" * 64, scale="even"
+        ),
+        dataset=DatasetUsed(name="d.jsonl", sha256="0" * 64, dilemmas=1, unreviewed=1),
+        persona_sets=(),
+        models=(),
+        versions={},
+        counts={},
+    )
     assert store.run() is None
     store.update_run(lambda old: run)
 
@@ -616,3 +628,12 @@ def test_a_really_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> No
     kept = replies(out / "disk" / "runs" / "run" / FILE)
     assert second.returncode == 0, second.stderr
     assert f"{len(kept)} answers reused, {96 - len(kept)} asked" in second.stdout
+
+
+def test_other_words_in_the_place_of_a_trial_are_refused(store: Store) -> None:
+    first = planned(1)
+    store.add_trials([first])
+    words = {"messages": (Message(role="user", content="Otherwise?"),)}
+    reworded = Trial.model_validate({**first.trial.model_dump(), **words})
+    with pytest.raises(StoreError, match="otherwise"):
+        store.add_trials([first._replace(trial=reworded)])

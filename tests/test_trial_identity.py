@@ -17,9 +17,8 @@ from conftest import plan_of
 
 from dilemmas.config import ModelConfig, RunConfig
 from dilemmas.dataset import shipped_path
-from dilemmas.models import Capabilities
 from dilemmas.resources import folder
-from dilemmas.schema import Message, ModelIdentity, Record, Sampling, Trial
+from dilemmas.schema import Capabilities, Message, ModelIdentity, Record, Sampling, Trial
 
 Cell = tuple[str, str, str, int]
 BASE: dict[str, Any] = {"dataset": "base.jsonl", "limit": 2, "persona_set": "three", "repeats": 2}

@@ -9,7 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from dilemmas.config import RunConfig
-    from dilemmas.evaluate import Outcome, Study
+    from dilemmas.evaluate import Outcome
+    from dilemmas.study import Study
 
 EXAMPLES = """
 [bold]Examples[/bold]
@@ -68,7 +69,7 @@ def evaluate(
     Another persona set or model adds to the run.
     """
     from dilemmas import config as settings
-    from dilemmas import evaluate as stage
+    from dilemmas.study import prepare
 
     chosen = settings.load(
         config,
@@ -90,7 +91,7 @@ def evaluate(
             "model.concurrency": concurrency,
         },
     )
-    study = stage.prepare(chosen)
+    study = prepare(chosen)
     if dry_run:
         _show_plan(study, runs_dir, as_json=json_)
         return
@@ -133,7 +134,7 @@ def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: 
 def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
     import json
 
-    from dilemmas.evaluate import plan_summary
+    from dilemmas.study import plan_summary
 
     found = plan_summary(study, runs_dir)
     if as_json:

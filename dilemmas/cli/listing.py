@@ -124,7 +124,7 @@ def _runs(runs_dir: Path) -> list[dict[str, Any]]:
         rows.append(
             {
                 "run": folder.name,
-                "models": ", ".join(str(model["name"]) for model in run.models) if run else "",
+                "models": ", ".join(model.name for model in run.models) if run else "",
                 "personas": ", ".join(run.persona_sets) if run else "",
                 "trials": counts["planned"],
                 "open": counts["open"],

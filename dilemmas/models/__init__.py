@@ -10,7 +10,7 @@ from typing import Protocol
 
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError
-from dilemmas.schema import Message, ModelIdentity, ProtocolName, Record, Reply, Sampling
+from dilemmas.schema import Capabilities, Message, ModelIdentity, ProtocolName, Record, Reply, Sampling
 
 EMBEDDED, SCRIPTED, LOCAL = "embedded", "scripted", "local:"
 """Names of models that need no server."""
@@ -31,21 +31,6 @@ class Request(Record):
     """How many of the most likely tokens to return with their log-probabilities."""
     reply_schema: dict[str, object] | None = None
     """JSON Schema that the reply must fit, where the server can see to it."""
-
-
-class Capabilities(Record):
-    """What a server was found to do by real requests; most ignore what they cannot do."""
-
-    top_logprobs: int = 0
-    """How many log-probabilities it returns for a token; 0 for none."""
-    reply_schema: str = "none"
-    """`bounded`: JSON schema with lengths; `plain`: without them; `none`: not honoured."""
-    top_k: bool = True
-    """Whether a request may carry `top_k`."""
-    seed: bool = True
-    """Whether a request may carry `seed`."""
-    server: str = ""
-    """What the server says of itself: software, version, context length."""
 
 
 class Model(Protocol):
@@ -81,17 +66,18 @@ def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
         InputError: a server's model without an address, or the other way round.
         SetupError: something that must be installed is not.
     """
+    in_process = config.name in (EMBEDDED, SCRIPTED) or config.name.startswith(LOCAL)
+    if in_process and config.base_url:
+        raise InputError(
+            f"the model {config.name} runs in this process and takes no address",
+            where="--base-url",
+            fix="Leave out --base-url, or name the server's model with --model.",
+        )
     if config.name == SCRIPTED:
         from dilemmas.models.scripted import ScriptedModel
 
         return ScriptedModel.opened()
-    if config.name == EMBEDDED or config.name.startswith(LOCAL):
-        if config.base_url:
-            raise InputError(
-                f"the model {config.name} runs in this process and takes no address",
-                where="--base-url",
-                fix="Leave out --base-url, or name the server's model with --model.",
-            )
+    if in_process:
         from dilemmas.models.embedded import embedded_model
 
         return embedded_model(config)

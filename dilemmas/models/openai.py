@@ -26,8 +26,8 @@ import openai
 from dilemmas import __version__
 from dilemmas.config import ModelConfig, is_loopback
 from dilemmas.errors import InputError, RejectedError, TransientError, UnreachableError, did_you_mean
-from dilemmas.models import Capabilities, Request
-from dilemmas.schema import ModelIdentity, ProtocolName, Reply, TokenProbability
+from dilemmas.models import Request
+from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability
 
 # OPENAI_LOG would have the client print what servers say in their headers.
 logging.getLogger("openai").setLevel(logging.WARNING)
@@ -196,7 +196,7 @@ class ServedModel:
                 "required": list(properties),
                 "additionalProperties": False,
             }
-            body = await self._accepts({**question, "max_tokens": 128, "response_format": _response_format(schema)})
+            body = await self._accepts({**question, "max_tokens": 512, "response_format": _response_format(schema)})
             if body is not None and _honoured(body):
                 return Capabilities(reply_schema=kind, top_k=top_k, seed=seed, server=self._server)
         return Capabilities(reply_schema="none", top_k=top_k, seed=seed, server=self._server)
@@ -237,10 +237,11 @@ class ServedModel:
         return 0
 
     async def _accepts(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """A probe's reply; None where the server refuses, or breaks on, what the body asks for."""
         try:
             return await self._probe_chat(body)
-        except RejectedError as error:
-            if error.status in (400, 422):
+        except (RejectedError, TransientError) as error:
+            if error.status in (400, 422, 500):
                 return None
             raise
 

@@ -13,9 +13,9 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dilemmas.models import Capabilities, Request
+from dilemmas.models import Request
 from dilemmas.prompts import LETTERS
-from dilemmas.schema import ModelIdentity, ProtocolName, Reply, TokenProbability, canonical_json, sha256
+from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability, canonical_json, sha256
 
 
 def _uniform(*key: str) -> float:

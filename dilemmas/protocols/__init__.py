@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dilemmas.models import Capabilities, Request
+from dilemmas.models import Request
 from dilemmas.protocols import logprob, reasoned
-from dilemmas.schema import ProtocolName, Reply, Response, Sampling, Trial
+from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Sampling, Trial
 
 __all__ = ["PARSER_VERSION", "PROTOCOLS", "AskingProtocol"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 
 from dilemmas.errors import SetupError
-from dilemmas.models import Capabilities, Request
+from dilemmas.models import Request
 from dilemmas.prompts import LETTERS
-from dilemmas.schema import ProtocolName, Reply, Response, Sampling, Trial
+from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Sampling, Trial
 
 NAME: ProtocolName = "logprob"
 

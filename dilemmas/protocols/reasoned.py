@@ -11,9 +11,9 @@ import re
 import unicodedata
 from typing import Any
 
-from dilemmas.models import Capabilities, Request
+from dilemmas.models import Request
 from dilemmas.prompts import LETTERS
-from dilemmas.schema import ProtocolName, Reply, Response, Sampling, Trial
+from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Sampling, Trial
 
 NAME: ProtocolName = "reasoned"
 REASONING_CHARACTERS = 400

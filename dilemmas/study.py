@@ -37,7 +37,7 @@ from dilemmas.schema import (
 )
 from dilemmas.store import FILE, Planned, Store
 
-EMBEDDED_SECONDS: dict[ProtocolName, float] = {"logprob": 0.55, "reasoned": 1.4}
+EMBEDDED_SECONDS: dict[ProtocolName, float] = {"logprob": 0.74, "reasoned": 1.7}
 """Seconds for one reply of the embedded model, measured on two quiet cores (docs/methods.md)."""
 
 

@@ -21,7 +21,7 @@ REASONING_CHARACTERS = 400
 
 _KEYS = ("answer", "action", "choice", "letter", "option", "selection")
 _REFUSING = re.compile(
-    r"\b(?:i(?:'m| am) (?:sorry|not able|unable)|i (?:can(?:'t|not)|won't|will not|must decline|decline)\b"
+    r"\b(?:i(?:'m| am) (?:sorry|not able|unable)|i (?:can(?:'t|not)|won't|will not|must decline|decline|refuse)\b"
     r"|as an ai\b|i(?:'d| would) rather not|not comfortable)",
     re.IGNORECASE,
 )
@@ -30,6 +30,13 @@ _DECLARED = re.compile(
     r"\b(?:answer|choice|option|letter|choose|pick|select|action)\b(?:\s+(?:is|would be|option|letter|action))*"
     r"\s*[:=]?\s*[*_\"'`(\[]*([A-Z])(?![A-Za-z'])",
 )
+_STANDING_ALONE = re.compile(r"(?<![A-Za-z'])([A-Z])(?![A-Za-z'])")
+_ARTICLE = re.compile(r"(?:^|[.!?:\n]\s*)A(?=\s+[a-z])")
+"""The word "A", which begins a sentence; the letter A seldom does without a full stop behind it."""
+_NEGATED = re.compile(
+    r"\b(?:not|never|neither|nor|no|cannot|without|instead of|rather than|against)\b|n't\b", re.IGNORECASE
+)
+_CLAUSE = re.compile(r"[.;!?\n]|,\s*(?:but|so|and)\b")
 
 
 def mode(capabilities: Capabilities) -> str:
@@ -89,16 +96,24 @@ def read(reply: Reply, order: tuple[str, ...], texts: tuple[str, ...]) -> Respon
 
 
 def _answers(text: str, texts: tuple[str, ...]) -> set[str]:
-    """Letters that a reply names as its answer."""
+    """Letters that a reply names as its answer; none where it names something else as well."""
     letters = LETTERS[: len(texts)]
-    objects = _json_objects(text)
-    stated = [entry[key] for entry in objects for key in _KEYS if key in entry]
+    stated = [entry[key] for entry in _json_objects(text) for key in _KEYS if key in entry]
     if stated:
-        return set().union(*(_letters_of(answer, letters, texts) for answer in stated))
+        named = [_letters_of(answer, letters, texts) for answer in stated]
+        return set().union(*named) if all(named) else set()
     bare = re.sub(r"```[a-z]*", " ", text).strip()
     if found := _letters_of(bare, letters, texts):
         return found
-    return {letter for letter in _DECLARED.findall(bare) if letter in letters}
+    declared = {
+        letter for clause in _CLAUSE.split(bare) if not _NEGATED.search(clause) for letter in _DECLARED.findall(clause)
+    }
+    return _standing_alone(bare, letters) if declared & set(letters) else set()
+
+
+def _standing_alone(text: str, letters: str) -> set[str]:
+    """Every option letter that stands by itself in some prose, the article "A" apart."""
+    return {letter for letter in _STANDING_ALONE.findall(_ARTICLE.sub(" ", text)) if letter in letters}
 
 
 def _letters_of(answer: Any, letters: str, texts: tuple[str, ...]) -> set[str]:
@@ -118,10 +133,12 @@ def _letters_of(answer: Any, letters: str, texts: tuple[str, ...]) -> set[str]:
         letter = single.group(1).upper()
         return {letter} if letter in letters else set()
     if lettered := re.match(r"[(\[]?([A-Za-z])(?:[)\]][.:]?|[.:]|\s+[-–—])\s*(.+)$", bare, re.DOTALL):
-        rest = lettered.group(2)
-        others = re.findall(r"(?:^|[\n;,]|\b(?:and|or))\s*[(\[]?([A-Z])[)\].:]", rest)
-        named = {lettered.group(1).upper(), *others} | {by_words[w] for w in [_plain(rest)] if w in by_words}
-        return {letter for letter in named if letter in letters}
+        letter, rest = lettered.group(1).upper(), lettered.group(2)
+        own = _plain(texts[letters.index(letter)]) if letter in letters else ""
+        if own and own.startswith(_plain(rest)):
+            return {letter}
+        named = {letter} | {by_words[words] for words in [_plain(rest)] if words in by_words}
+        return {one for one in named if one in letters} | _standing_alone(rest, letters)
     pair = re.fullmatch(r"[(\[]?([A-Z])[)\]]?(?:\s*(?:,|/|&|\+|and|or)\s*[(\[]?([A-Z])[)\]]?)+[.!]?", bare)
     if pair:
         return {letter for letter in re.findall(r"\b[A-Z]\b", bare) if letter in letters}
@@ -135,8 +152,8 @@ def _plain(text: str) -> str:
 
 
 def _json_objects(text: str) -> list[dict[str, Any]]:
-    """JSON objects that stand in a text, outermost only."""
-    decoder = json.JSONDecoder(strict=False)
+    """JSON objects that stand in a text, outermost only; a key given twice has a list of what it was given."""
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_all_given)
     found: list[dict[str, Any]] = []
     start = text.find("{")
     while start >= 0:
@@ -149,3 +166,10 @@ def _json_objects(text: str) -> list[dict[str, Any]]:
                 found.append(entry)
         start = text.find("{", end)
     return found
+
+
+def _all_given(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for key, value in pairs:
+        given[key] = value if given.get(key, value) == value else [given[key], value]
+    return given

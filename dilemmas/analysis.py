@@ -13,8 +13,9 @@ import pandas as pd
 from dilemmas import diagnostics, scores, significance
 from dilemmas.config import ScaleName
 from dilemmas.diagnostics import Verdict
-from dilemmas.errors import InputError
-from dilemmas.resources import write_text
+from dilemmas.errors import InputError, StoreError
+from dilemmas.protocols import PARSER_VERSION
+from dilemmas.resources import versions, write_text
 from dilemmas.schema import Message, Persona, Run
 from dilemmas.store import FILE, Store
 
@@ -36,6 +37,8 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
     examples: dict[str, tuple[Message, ...]]
     """For each side, one conversation word for word: the first dilemma, as a persona where there is one."""
+    outdated: bool = False
+    """Whether some replies were read by an older reader than this version's."""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """File name (without `.csv`) and table of everything that is written."""
@@ -66,9 +69,15 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         if run is None:
             raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
         used: ScaleName = scale or run.design.scale
-        answers = scores.answers(store, used)
+        try:
+            answers = scores.answers(store, used)
+        except KeyError as error:
+            raise StoreError(f"has trials of {error}, which it does not know", where=str(folder)) from None
+        if answers.empty:
+            raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
         asked = tuple(Persona.model_validate_json(record) for record in store.records("personas").values())
         examples = _examples(store, answers)
+        outdated = (store.oldest_parser() or PARSER_VERSION) < PARSER_VERSION
         run = run.model_copy(update={"counts": store.counts()})
     dilemmas = scores.per_dilemma(answers)
     personas = scores.per_persona(dilemmas, answers)
@@ -87,9 +96,13 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         effects=significance.effects(dilemmas),
         position=position,
         verdicts=tuple(
-            diagnostics.verdict(model, position, personas, demonstration=bool(caveats[model])) for model in models
+            diagnostics.verdict(
+                model, position, personas, demonstration=bool(caveats[model]), fixed=run.design.orders == "fixed"
+            )
+            for model in models
         ),
         examples=examples,
+        outdated=outdated,
     )
 
 
@@ -106,6 +119,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "run": analysis.run.name,
         "caveat": analysis.run.caveat,
         "scale": analysis.scale,
+        "design": analysis.run.design.model_dump(),
+        "versions": versions(),
         "counts": analysis.run.counts,
         "verdicts": [{"model": v.model, "fit": v.fit, "reasons": list(v.reasons)} for v in analysis.verdicts],
         "levels": records(analysis.levels),
@@ -133,12 +148,22 @@ def save(analysis: Analysis, folder: Path) -> Path:
     caveats = {known.name: known.caveat for known in analysis.run.models}
     for name, table in analysis.tables().items():
         # A model's caveat travels with every table of results, so that none is read without it.
-        warned = analysis.run.caveat and name != "answers"
-        marked = table.assign(caveat=table["model"].map(caveats)) if warned else table
-        write_text(place / f"{name}.csv", marked.to_csv(index=False, float_format="%.12g"))
+        marked = table.assign(caveat=table["model"].map(caveats)) if analysis.run.caveat else table
+        write_text(place / f"{name}.csv", _spreadsheet_safe(marked).to_csv(index=False, float_format="%.12g"))
     text = json.dumps(summary(analysis), indent=2, ensure_ascii=False, allow_nan=False, default=str)
     write_text(folder / "analysis.json", text + "\n")
     return place
+
+
+def _spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before text that a spreadsheet would take for a formula."""
+    safe = table.copy()
+    for name in table.columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            text = table[name].astype("object")
+            risky = text.map(lambda cell: isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")))
+            safe[name] = text.where(~risky.astype(bool), "'" + text.astype(str))
+    return safe
 
 
 def find(run: str, runs: Path) -> Path:

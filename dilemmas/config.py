@@ -98,8 +98,9 @@ class RunConfig(Record):
     independent shuffle for each trial; `fixed`: always the canonical order."""
     seed: int = setting(20261121, changes_answer=True, ge=0, lt=2**53)
     """Seed of the option orders and of the sampling seeds."""
-    scale: ScaleName = setting("even", changes_answer=False)
-    """Scores of the six options: `even` (1, .6, .2, ...) or `thirds` (1, 2/3, 1/3, ...)."""
+    scale: ScaleName | None = setting(None, changes_answer=False)
+    """Scores of the six options: `even` (1, .6, .2, ...) or `thirds` (1, 2/3, 1/3, ...); by default
+    those the run was begun with, at first `even`."""
     model: ModelConfig = setting(ModelConfig(), changes_answer=True)
     """The model."""
 

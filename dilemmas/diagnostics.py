@@ -39,12 +39,15 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def verdict(model: str, letters: pd.DataFrame, personas: pd.DataFrame, *, demonstration: bool = False) -> Verdict:
+def verdict(
+    model: str, letters: pd.DataFrame, personas: pd.DataFrame, *, demonstration: bool = False, fixed: bool = False
+) -> Verdict:
     """Judge one model's answers.
 
     Args:
         model: its name.
         demonstration: whether it is one that only shows how the tool works.
+        fixed: whether every option stood under the same letter throughout.
         letters: as from `position`.
         personas: as from `scores.per_persona`.
     """
@@ -58,7 +61,9 @@ def verdict(model: str, letters: pd.DataFrame, personas: pd.DataFrame, *, demons
     fatal, careful = [], []
     if demonstration:
         fatal.append("this model only shows how the tool works")
-    if all_["share"] >= FOLLOWS_LETTER:
+    if fixed:
+        careful.append("options never changed places, so following a letter cannot be told from choosing its option")
+    elif all_["share"] >= FOLLOWS_LETTER:
         fatal.append(
             f"answers follow the letter, not the option: {all_['share']:.0%} of them are {all_['letter']}, "
             "whatever stood there"

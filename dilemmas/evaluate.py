@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.metadata
-import platform
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from dilemmas import __version__, dataset
+from dilemmas import dataset
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, RejectedError, StoreError, TransientError, UnreachableError
 from dilemmas.models import Model, open_model
 from dilemmas.protocols import PARSER_VERSION, PROTOCOLS
-from dilemmas.resources import write_text
-from dilemmas.schema import Asking, DatasetUsed, Design, ProtocolName, Record, Run, canonical_json
+from dilemmas.resources import versions, write_text
+from dilemmas.schema import Asking, DatasetUsed, ProtocolName, Run, canonical_json
 from dilemmas.store import FILE, Planned, Store, now
-from dilemmas.study import Study, asking_of, plan
+from dilemmas.study import Study, asking_of, check_same_run, design_of, plan
 
 UNREACHABLE_LIMIT = 5
 """Refused connections in a row after which nothing more is asked."""
@@ -35,8 +32,6 @@ BAD_ITEMS = 2
 """Items that may each fail to the last attempt, one after the other, before the server is blamed."""
 LONGEST_WAIT = 60.0
 """Longest pause before a request is tried again, seconds."""
-
-LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "pydantic", "jinja2", "openai", "xllamacpp")
 
 
 @dataclass
@@ -84,13 +79,24 @@ async def evaluate(study: Study, runs: Path, progress: Progress = lambda outcome
     config = study.config
     if (folder / FILE).exists():
         with Store.reading(folder / FILE) as store:
-            _check_same_run(store.run(), study, None)
+            if not store.is_untouched():
+                check_same_run(store.run(), study, None)
     async with open_model(config.model) as model:
         protocol = model.default_protocol if config.model.protocol == "auto" else config.model.protocol
         found = await model.probe(protocol)
         asking = asking_of(config.model, model.identity, protocol, found, model.caveat)
         with Store.writing(folder / FILE) as store:
-            store.update_run(lambda old: _manifest(study, old, asking))
+
+            def begun(old: Run | None) -> Run:
+                try:
+                    return _manifest(study, old, asking)
+                except InputError:
+                    if not store.is_untouched():
+                        raise
+                store.forget_plan()  # settings that never brought an answer bind nobody
+                return _manifest(study, None, asking)
+
+            store.update_run(begun)
             store.add_records("items", ((d.id, dataset.to_line(d)) for d in study.dilemmas))
             store.add_records("personas", ((p.id, canonical_json(p.model_dump())) for p in study.personas))
             answered, reused, trials = store.answered(), 0, plan(study, asking)
@@ -261,58 +267,16 @@ def _protocol(name: str) -> ProtocolName:
     return "logprob" if name == "logprob" else "reasoned"
 
 
-def _check_same_run(run: Run | None, study: Study, asking: Asking | None) -> None:
-    """Refuse to mix trials of other dilemmas or other settings into a run.
-
-    Raises:
-        InputError: names what differs.
-    """
-    if run is None:
-        return
-    differs = []
-    there, here = run.dataset, study.dataset
-    if there.sha256 != here.sha256:
-        differs.append(f"dataset ({there.name} {there.sha256[:8]} / {here.name} {here.sha256[:8]})")
-    differs += _differences(run.design, _design(study), but={"scale"})
-    for known in run.models:
-        if asking is not None and known.name == asking.name:
-            differs += _differences(known, asking, but={"capabilities", "caveat"})
-    if differs:
-        raise InputError(
-            f'the run "{run.name}" exists with other settings (there / now): {"; ".join(differs)}',
-            fix="Start another run with --run NAME, or use the settings it was begun with.",
-        )
-
-
-def _differences(there: Record, here: Record, *, but: set[str]) -> list[str]:
-    """Fields in which two records differ, with both contents unless they are checksums."""
-    then, now_ = there.model_dump(exclude=but), here.model_dump(exclude=but)
-    return [
-        key if key.endswith("sha256") else f"{key} ({then[key]} / {now_[key]})"
-        for key in now_
-        if then[key] != now_[key]
-    ]
-
-
-def _design(study: Study) -> Design:
-    config = study.config
-    return Design(
-        orders=config.orders,
-        repeats=config.repeats,
-        seed=config.seed,
-        prompt_style=config.prompt_style,
-        templates_sha256=study.prompts.checksum(),
-        scale=config.scale,
-    )
-
-
 def _manifest(study: Study, old: Run | None, asking: Asking) -> Run:
     """The run's manifest with this call's model and persona set in it. Nothing in it is secret.
 
     Raises:
         InputError: the run was begun with other settings.
     """
-    _check_same_run(old, study, asking)
+    check_same_run(old, study, asking)
+    design = design_of(study) if old is None else old.design
+    if study.config.scale is not None:
+        design = design.model_copy(update={"scale": study.config.scale})
     others = [known for known in (old.models if old else ()) if known.name != asking.name]
     models = sorted([*others, asking], key=lambda known: known.name)
     sets = old.persona_sets if old else ()
@@ -322,7 +286,7 @@ def _manifest(study: Study, old: Run | None, asking: Asking) -> Run:
         created=old.created if old else now(),
         updated=now(),
         caveat=" ".join(dict.fromkeys(known.caveat for known in models if known.caveat)),
-        design=old.design if old else _design(study),
+        design=design,
         dataset=DatasetUsed(
             name=study.dataset.name,
             sha256=study.dataset.sha256,
@@ -345,14 +309,3 @@ def _finish(store: Store, folder: Path) -> None:
 
     done = store.update_run(counted)
     write_text(folder / "manifest.json", done.model_dump_json(indent=2) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package, of Python, of SQLite and of the libraries that numbers depend on."""
-    found = {"dilemmas": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    for library in LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

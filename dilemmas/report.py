@@ -26,7 +26,7 @@ from dilemmas.personas.grid import variables
 from dilemmas.questions import INSTRUMENTS
 from dilemmas.questions.value import AGREEMENT
 from dilemmas.resources import folder as resource_folder
-from dilemmas.resources import write_text
+from dilemmas.resources import versions, write_text
 from dilemmas.schema import PLACES, Persona
 
 INK, MUTED, RULE = "#1c2430", "#66707f", "#d8dde4"
@@ -78,6 +78,7 @@ def render(analysis: Analysis) -> str:
         values=analysis.dilemmas["value"].nunique(),
         topics=analysis.dilemmas["topic"].nunique(),
         unreviewed=analysis.run.dataset.unreviewed,
+        scored_with=versions(),
     )
 
 

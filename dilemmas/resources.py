@@ -7,12 +7,18 @@ folder up (a checkout, or an editable install).
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import platform
+import sqlite3
 import tempfile
 from pathlib import Path
 
+from dilemmas import __version__
 from dilemmas.errors import InputError, SetupError, os_error
 
+LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "pydantic", "jinja2", "openai", "xllamacpp")
+"""Libraries that answers and numbers depend on."""
 _HERE = Path(__file__).resolve().parent
 
 
@@ -84,3 +90,14 @@ def write_text(path: Path, text: str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise os_error(error, "write", path) from None
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, of Python, of SQLite and of the libraries that numbers depend on."""
+    found = {"dilemmas": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

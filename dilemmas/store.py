@@ -229,6 +229,18 @@ class Store:
         """Ids of the trials that have a reply."""
         return {row[0] for row in self._db.execute("SELECT trial FROM replies")}
 
+    def is_untouched(self) -> bool:
+        """Whether nothing was answered yet and nobody is asking."""
+        return not any(
+            self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
+            for table in ("replies", "claims")
+        )
+
+    def forget_plan(self) -> None:
+        """Take a plan back that brought no answer; to be called within `update_run`."""
+        for table in ("attempts", "cells", "trials", "texts", "items", "personas", "meta"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+
     # Asking
 
     def claim(self, trial: str) -> str:
@@ -330,10 +342,10 @@ class Store:
         ).fetchone()
         return None if row[0] is None else float(row[0])
 
-    def replies_of(self, model: str) -> int:
-        """How many of a model's trials have a reply."""
-        query = "SELECT count(DISTINCT trial) FROM cells JOIN replies USING (trial) WHERE model = ?"
-        return int(self._db.execute(query, (model,)).fetchone()[0])
+    def answered_places(self, model: str) -> set[tuple[str, str, str, int]]:
+        """Persona, item, question and repeat of a model's trials that have a reply."""
+        query = "SELECT persona, item, question, repeat FROM cells JOIN replies USING (trial) WHERE model = ?"
+        return set(self._db.execute(query, (model,)))
 
     # Inside
 

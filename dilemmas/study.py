@@ -15,7 +15,7 @@ from dilemmas import dataset
 from dilemmas.config import ModelConfig, RunConfig, check_run_name
 from dilemmas.dataset import Dataset
 from dilemmas.errors import InputError, StoreError
-from dilemmas.models import EMBEDDED, LOCAL, SCRIPTED
+from dilemmas.models import EMBEDDED, LOCAL, SCRIPTED, in_process
 from dilemmas.orders import option_order
 from dilemmas.personas.listed import render, resolve
 from dilemmas.prompts import Prompts, lettered
@@ -25,12 +25,15 @@ from dilemmas.schema import (
     BASELINE,
     Asking,
     Capabilities,
+    Design,
     Dilemma,
     Message,
     ModelIdentity,
     Persona,
     ProtocolName,
     Question,
+    Record,
+    Run,
     Trial,
     canonical_json,
     sha256,
@@ -149,33 +152,80 @@ def asking_of(
     )
 
 
+def check_same_run(run: Run | None, study: Study, asking: Asking | None) -> None:
+    """Refuse to mix trials of other dilemmas or other settings into a run.
+
+    Raises:
+        InputError: names what differs.
+    """
+    if run is None:
+        return
+    differs = []
+    there, here = run.dataset, study.dataset
+    if there.sha256 != here.sha256:
+        differs.append(f"dataset ({there.name} {there.sha256[:8]} / {here.name} {here.sha256[:8]})")
+    differs += _differences(run.design, design_of(study), but={"scale"})
+    for known in run.models:
+        if asking is not None and known.name == asking.name:
+            differs += _differences(known, asking, but={"capabilities", "caveat"})
+    if differs:
+        raise InputError(
+            f'the run "{run.name}" exists with other settings (there / now): {"; ".join(differs)}',
+            fix="Start another run with --run NAME, or use the settings it was begun with.",
+        )
+
+
+def _differences(there: Record, here: Record, *, but: set[str]) -> list[str]:
+    """Fields in which two records differ, with both contents unless they are checksums."""
+    then, now_ = there.model_dump(exclude=but), here.model_dump(exclude=but)
+    return [
+        key if key.endswith("sha256") else f"{key} ({then[key]} / {now_[key]})"
+        for key in now_
+        if then[key] != now_[key]
+    ]
+
+
+def design_of(study: Study) -> Design:
+    """Settings that all trials of a run share."""
+    config = study.config
+    return Design(
+        orders=config.orders,
+        repeats=config.repeats,
+        seed=config.seed,
+        prompt_style=config.prompt_style,
+        templates_sha256=study.prompts.checksum(),
+        scale=config.scale or "even",
+    )
+
+
 def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
     """What a study will cost, without asking anything; `examples` has a prompt of each question.
 
     The time is given at a measured rate: that of this model's replies in this or another run, else
     the one measured for the embedded model; None where there is none.
+
+    Raises:
+        InputError: the run exists with other settings.
     """
     config = study.config.model
-    in_process = config.name in (EMBEDDED, SCRIPTED) or config.name.startswith(LOCAL)
-    protocol: ProtocolName = "logprob" if in_process and config.name != SCRIPTED else "reasoned"
+    here = in_process(config.name)
+    protocol: ProtocolName = "logprob" if here and config.name != SCRIPTED else "reasoned"
     protocol = protocol if config.protocol == "auto" else config.protocol
     can_all = Capabilities(top_logprobs=20, reply_schema="bounded")
     asking = asking_of(config, ModelIdentity(name=config.name), protocol, can_all)
-    characters, examples = 0, dict[str, list[dict[str, str]]]()
+    model = _known_name(config.name)
+    known = _answered(study, model, runs)
+    characters, answered, examples = 0, 0, dict[str, list[dict[str, str]]]()
     for planned in plan(study, asking):
         characters += sum(len(message.content) for message in planned.trial.messages)
         trial = planned.trial
+        answered += (trial.persona, trial.item, trial.question, trial.repeat) in known
         if trial.question not in examples or trial.persona == study.personas[-1].id:
             examples[trial.question] = [message.model_dump() for message in trial.messages]
-    model = _known_name(config.name)
     seconds, source = _measured(model, protocol, runs) or (
         (EMBEDDED_SECONDS[protocol], "measured on two cores") if config.name == EMBEDDED else (None, "")
     )
-    workers = config.concurrency or (1 if in_process else 8)
-    answered = 0
-    if (runs / study.name / FILE).exists():
-        with Store.reading(runs / study.name / FILE) as store:
-            answered = store.replies_of(model)
+    workers = config.concurrency or (1 if here else 8)
     return {
         "run": study.name,
         "model": config.name,
@@ -217,6 +267,18 @@ def _known_name(name: str) -> str:
     if name == EMBEDDED:
         return "SmolLM2-135M-Instruct.Q4_1"
     return Path(name.removeprefix(LOCAL)).stem if name.startswith(LOCAL) else name
+
+
+def _answered(study: Study, model: str, runs: Path) -> set[tuple[str, str, str, int]]:
+    """Persona, item, question and repeat of the trials of a model that the run has replies to."""
+    path = runs / study.name / FILE
+    if not path.exists():
+        return set()
+    with Store.reading(path) as store:
+        if store.is_untouched():
+            return set()
+        check_same_run(store.run(), study, None)
+        return store.answered_places(model)
 
 
 def _measured(model: str, protocol: str, runs: Path) -> tuple[float, str] | None:

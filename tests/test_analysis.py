@@ -224,3 +224,24 @@ def test_tables_that_cannot_be_written_name_the_place(scripted_run: Run) -> None
     with pytest.raises(InputError) as caught:
         analysis.save(analysis.analyse(folder), folder)
     assert "tables" in caught.value.where
+
+
+def test_text_that_a_spreadsheet_would_run_is_defused(scripted_run: Run) -> None:
+    _, folder = scripted_run(limit=1, persona_set="none")
+    with Store.writing(folder / FILE) as store:
+        (first, *_) = store.replies()
+        refused = Response(status="refused", reason='=HYPERLINK("http://x","y")')
+        store.read_again([(first.trial, refused)], PARSER_VERSION)
+    found = analysis.analyse(folder)
+    table = pd.read_csv(analysis.save(found, folder) / "answers.csv")
+    assert table["reason"].dropna().tolist() == ["'" + refused.reason]
+    assert (pd.to_numeric(table["score"].dropna()) < 0).any(), "negative numbers stay numbers"
+
+
+def test_trials_of_an_unknown_persona_are_an_error(scripted_run: Run) -> None:
+    _, folder = scripted_run(limit=1, persona_set="none")
+    with sqlite3.connect(folder / FILE) as connection:
+        connection.execute("DELETE FROM personas")
+    connection.close()
+    with pytest.raises(StoreError, match="baseline"):
+        analysis.analyse(folder)

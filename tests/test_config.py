@@ -44,7 +44,7 @@ def test_nothing_said_gives_the_defaults() -> None:
 
 def test_defaults_are_those_of_the_published_design() -> None:
     chosen = RunConfig()
-    assert (chosen.repeats, chosen.orders, chosen.prompt_style, chosen.scale) == (3, "williams", "variables", "even")
+    assert (chosen.repeats, chosen.orders, chosen.prompt_style, chosen.scale) == (3, "williams", "variables", None)
     sampling = chosen.model.sampling
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (0.2, 0.95, 64)
 

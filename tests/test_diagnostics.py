@@ -227,3 +227,10 @@ def test_a_demonstration_is_never_fit_and_all_reasons_are_given() -> None:
     letters = position(chosen({"b": {f"i{item}": "AAAAAA" for item in range(10)}}, mass=0.1))
     found = verdict("m", letters, counts(50, 50), demonstration=True)
     assert len(found.reasons) == 4
+
+
+def test_where_options_never_change_places_a_letter_proves_nothing() -> None:
+    letters = position(chosen({f"item-{n}": {"one": "AAA"} for n in range(8)}))
+    found = verdict("m", letters, counts(), fixed=True)
+    assert found.fit == "interpret with care"
+    assert "never changed places" in found.reasons[0]

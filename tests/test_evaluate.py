@@ -580,3 +580,58 @@ def test_an_impossible_path_is_an_error_and_not_a_crash(
     assert "Traceback" not in result.stderr
     assert result.returncode == 2
     assert "xxx" in result.stderr
+
+
+def test_settings_that_never_brought_an_answer_bind_nobody(scripted_run: Ask, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "ask").mkdir(parents=True)
+    template = tmp_path / "mine" / "ask" / "action.j2"
+    template.write_text("{{ nope }}", encoding="utf-8")
+    with pytest.raises(InputError, match="nope"):
+        scripted_run(templates=str(tmp_path / "mine"))
+    with pytest.raises(InputError, match="no trial yet"):
+        analysis.analyse(tmp_path / "runs" / "run")
+    template.write_text("And now?", encoding="utf-8")
+    outcome, _ = scripted_run(templates=str(tmp_path / "mine"), persona_set="none")
+    assert (outcome.asked, outcome.open) == (PER_CONDITION, 0)
+    with pytest.raises(InputError, match="templates"):
+        scripted_run(persona_set="none")
+
+
+def test_failed_attempts_outlive_the_same_command_again(
+    scripted_run: Ask, use: Callable[[ScriptedModel], ScriptedModel]
+) -> None:
+    use(Wayward(lambda number: UnreachableError("nobody answers")))
+    outcome, folder = scripted_run(persona_set="none", limit=1)
+    assert outcome.asked == 0
+    use(Wayward())
+    again, _ = scripted_run(persona_set="none", limit=1)
+    assert again.open == 0
+    with Store.reading(folder / FILE) as store:
+        assert store.counts()["failed_attempts"] == outcome.failed_attempts > 0
+
+
+def test_a_run_keeps_its_scale_until_another_is_named(scripted_run: Ask) -> None:
+    def scale() -> str:
+        return analysis.analyse(folder).scale
+
+    _, folder = scripted_run(persona_set="none", scale="thirds")
+    assert scale() == "thirds"
+    scripted_run(persona_set="none")
+    assert scale() == "thirds"
+    scripted_run(persona_set="none", scale="even")
+    assert scale() == "even"
+
+
+def test_a_plan_counts_its_own_answers_and_refuses_another_dataset(scripted_run: Ask, tmp_path: Path) -> None:
+    scripted_run(persona_set="three")
+    runs = tmp_path / "runs"
+
+    def plan(**settings: Any) -> dict[str, Any]:
+        given = {"name": "run", "limit": 4, "persona_set": "none", "model.name": "scripted", **settings}
+        return planning.plan_summary(planning.prepare(config.load(None, given)), runs)
+
+    assert plan()["answered"] == PER_CONDITION
+    assert plan(limit=2)["answered"] == PER_CONDITION // 2
+    assert plan(persona_set="max")["answered"] == 2 * PER_CONDITION
+    with pytest.raises(InputError, match="seed"):
+        plan(seed=1)

@@ -365,9 +365,9 @@ def test_a_reply_without_an_answer_in_it_is_a_failure_that_may_pass(body: dict[s
 
 
 def test_a_short_placeholder_for_a_key_leaves_replies_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MY_KEY", "A")
-    with FakeServer(key="A", script=to_questions(completion("A. A BAD Answer"))) as fake:
-        assert ask(fake, api_key_env="MY_KEY").text == "A. A BAD Answer"
+    monkeypatch.setenv("MY_KEY", "token")
+    with FakeServer(key="token", script=to_questions(completion("A. I take the token"))) as fake:
+        assert ask(fake, api_key_env="MY_KEY").text == "A. I take the token"
 
 
 # What goes wrong
@@ -586,3 +586,12 @@ def test_errors_of_this_module_are_errors_of_a_model() -> None:
     assert issubclass(TransientError, ModelError)
     assert issubclass(RejectedError, ModelError)
     assert not issubclass(RejectedError, TransientError)
+
+
+def test_a_key_too_short_to_be_struck_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "hunt3r2")
+    with FakeServer() as fake:
+        error = failure(fake, api_key_env="MY_KEY")
+        assert fake.questions == []
+    assert "MY_KEY" in str(error)
+    assert "hunt3r2" not in str(error)

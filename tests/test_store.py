@@ -119,7 +119,7 @@ def test_the_same_words_as_another_persona_share_the_trial_and_keep_their_cells(
     assert store.counts()["planned"] == len(IDS) + 1
     assert store.counts()["answered"] == 2
     assert [cell[1] for cell in store.cells() if cell[6] == IDS[0]] == ["baseline", "twin"]
-    assert store.replies_of("m") == 1
+    assert store.answered_places("m") == {(name, "item-0", "value", 0) for name in ("baseline", "twin")}
 
 
 def test_failed_attempts_are_counted_and_answer_nothing(store: Store) -> None:

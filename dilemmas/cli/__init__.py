@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -67,7 +68,10 @@ def main() -> NoReturn:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app(prog_name="dilemmas")
+        try:
+            app(prog_name="dilemmas")
+        finally:
+            sys.stdout.flush()
     except SystemExit as done:
         if done.code == EXIT_INTERRUPTED:  # typer makes this of a KeyboardInterrupt
             print(INTERRUPTED, file=sys.stderr)
@@ -76,7 +80,8 @@ def main() -> NoReturn:
         _fail(error)
     except OSError as error:
         if error.filename is None:
-            raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left has nowhere to go
+            _fail(os_error(error, "write the output", "standard output"))
         _fail(os_error(error, "use this path", error.filename))
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)

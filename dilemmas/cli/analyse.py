@@ -71,12 +71,15 @@ def report(
 def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_json: bool) -> None:
     """Analyse a folder, save the tables, print the result."""
     import json
+    import sys
 
     from dilemmas import analysis
     from dilemmas.cli.tables import print_tables
 
     found = analysis.analyse(folder, scale)
     tables = analysis.save(found, folder)
+    if found.outdated:
+        print("some replies were read by an older version; `dilemmas analyse RUN --reparse`", file=sys.stderr)
     page = None
     if with_report:
         from dilemmas import report as stage

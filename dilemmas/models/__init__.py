@@ -59,6 +59,11 @@ class Model(Protocol):
         ...
 
 
+def in_process(name: str) -> bool:
+    """Whether a configured model needs no server of the user's."""
+    return name in (EMBEDDED, SCRIPTED) or name.startswith(LOCAL)
+
+
 def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
     """The model a configuration names, started for the length of a `with` block.
 
@@ -66,8 +71,7 @@ def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
         InputError: a server's model without an address, or the other way round.
         SetupError: something that must be installed is not.
     """
-    in_process = config.name in (EMBEDDED, SCRIPTED) or config.name.startswith(LOCAL)
-    if in_process and config.base_url:
+    if in_process(config.name) and config.base_url:
         raise InputError(
             f"the model {config.name} runs in this process and takes no address",
             where="--base-url",
@@ -77,7 +81,7 @@ def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
         from dilemmas.models.scripted import ScriptedModel
 
         return ScriptedModel.opened()
-    if in_process:
+    if in_process(config.name):
         from dilemmas.models.embedded import embedded_model
 
         return embedded_model(config)

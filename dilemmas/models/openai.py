@@ -38,7 +38,8 @@ _RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 5
 _LATER = frozenset({429, 503})
 """How a server says that it is busy, or still loading."""
 _SHORTEST_SECRET = 8
-"""A shorter key is a placeholder ("x", "EMPTY"); striking it out would spoil replies."""
+"""A shorter key is one of these placeholders, or is refused: striking it out would spoil replies."""
+_PLACEHOLDERS = frozenset({"empty", "none", "dummy", "test", "token", "ollama", "x", "-"})
 
 
 @asynccontextmanager
@@ -110,6 +111,12 @@ def _key(config: ModelConfig) -> str:
             f"the key in {config.api_key_env} holds a space, a line break or a letter that no key has",
             where="--api-key-env",
             fix=f"Set {config.api_key_env} to the key alone.",
+        )
+    if len(key) < _SHORTEST_SECRET and key.lower() not in _PLACEHOLDERS:
+        raise InputError(
+            f"the key in {config.api_key_env} has fewer than {_SHORTEST_SECRET} characters, too few to be kept secret",
+            where="--api-key-env",
+            fix="Use a longer key, or EMPTY where the server wants any.",
         )
     assert config.base_url is not None
     if config.base_url.startswith("http://") and not is_loopback(config.base_url) and not config.allow_plain_http_key:

@@ -66,24 +66,22 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
     """
     with Store.reading(folder / FILE) as store:
         run = store.run()
-        if run is None:
+        counts = store.counts()
+        if run is None or not counts["planned"]:
             raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
         used: ScaleName = scale or run.design.scale
         try:
             answers = scores.answers(store, used)
         except KeyError as error:
             raise StoreError(f"has trials of {error}, which it does not know", where=str(folder)) from None
-        if answers.empty:
-            raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
         asked = tuple(Persona.model_validate_json(record) for record in store.records("personas").values())
         examples = _examples(store, answers)
         outdated = (store.oldest_parser() or PARSER_VERSION) < PARSER_VERSION
-        run = run.model_copy(update={"counts": store.counts()})
+        run = run.model_copy(update={"counts": counts})
     dilemmas = scores.per_dilemma(answers)
     personas = scores.per_persona(dilemmas, answers)
     position = diagnostics.position(answers)
     models = sorted(answers["model"].unique())
-    caveats = {known.name: known.caveat for known in run.models}
     return Analysis(
         run=run,
         scale=used,
@@ -97,7 +95,7 @@ def analyse(folder: Path, scale: ScaleName | None = None) -> Analysis:
         position=position,
         verdicts=tuple(
             diagnostics.verdict(
-                model, position, personas, demonstration=bool(caveats[model]), fixed=run.design.orders == "fixed"
+                model, position, personas, demonstration=bool(run.caveats[model]), fixed=run.design.orders == "fixed"
             )
             for model in models
         ),
@@ -145,10 +143,9 @@ def save(analysis: Analysis, folder: Path) -> Path:
         The folder of the tables.
     """
     place = folder / "tables"
-    caveats = {known.name: known.caveat for known in analysis.run.models}
     for name, table in analysis.tables().items():
         # A model's caveat travels with every table of results, so that none is read without it.
-        marked = table.assign(caveat=table["model"].map(caveats)) if analysis.run.caveat else table
+        marked = table.assign(caveat=table["model"].map(analysis.run.caveats)) if analysis.run.caveat else table
         write_text(place / f"{name}.csv", _spreadsheet_safe(marked).to_csv(index=False, float_format="%.12g"))
     text = json.dumps(summary(analysis), indent=2, ensure_ascii=False, allow_nan=False, default=str)
     write_text(folder / "analysis.json", text + "\n")

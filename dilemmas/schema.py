@@ -539,6 +539,11 @@ class Run(Record):
     counts: dict[str, int]
     """Trials planned, answered, refused, unreadable, open; failed attempts."""
 
+    @property
+    def caveats(self) -> dict[str, str]:
+        """Each model's caveat, by the model's name."""
+        return {asking.name: asking.caveat for asking in self.models}
+
 
 PUBLISHED: dict[str, type[Record]] = {
     "dilemma": Dilemma,

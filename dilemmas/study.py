@@ -15,7 +15,8 @@ from dilemmas import dataset
 from dilemmas.config import ModelConfig, RunConfig, check_run_name
 from dilemmas.dataset import Dataset
 from dilemmas.errors import InputError, StoreError
-from dilemmas.models import EMBEDDED, LOCAL, SCRIPTED, in_process
+from dilemmas.models import EMBEDDED, LOCAL, defaults
+from dilemmas.models.embedded import WEIGHTS
 from dilemmas.orders import option_order
 from dilemmas.personas.listed import render, resolve
 from dilemmas.prompts import Prompts, lettered
@@ -208,9 +209,9 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
         InputError: the run exists with other settings.
     """
     config = study.config.model
-    here = in_process(config.name)
-    protocol: ProtocolName = "logprob" if here and config.name != SCRIPTED else "reasoned"
-    protocol = protocol if config.protocol == "auto" else config.protocol
+    usual, workers = defaults(config.name)
+    protocol = usual if config.protocol == "auto" else config.protocol
+    workers = config.concurrency or workers
     can_all = Capabilities(top_logprobs=20, reply_schema="bounded")
     asking = asking_of(config, ModelIdentity(name=config.name), protocol, can_all)
     model = _known_name(config.name)
@@ -225,7 +226,6 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
     seconds, source = _measured(model, protocol, runs) or (
         (EMBEDDED_SECONDS[protocol], "measured on two cores") if config.name == EMBEDDED else (None, "")
     )
-    workers = config.concurrency or (1 if here else 8)
     return {
         "run": study.name,
         "model": config.name,
@@ -265,7 +265,7 @@ def _sampling_seed(seed: int, repeat: int, messages: tuple[Message, ...]) -> int
 def _known_name(name: str) -> str:
     """Name under which a configured model stands in a store."""
     if name == EMBEDDED:
-        return "SmolLM2-135M-Instruct.Q4_1"
+        return Path(WEIGHTS).stem
     return Path(name.removeprefix(LOCAL)).stem if name.startswith(LOCAL) else name
 
 

@@ -64,6 +64,13 @@ def in_process(name: str) -> bool:
     return name in (EMBEDDED, SCRIPTED) or name.startswith(LOCAL)
 
 
+def defaults(name: str) -> tuple[ProtocolName, int]:
+    """Protocol, and requests in flight, of a configured model where the user names none."""
+    if name == SCRIPTED:
+        return "reasoned", 1
+    return ("logprob", 1) if in_process(name) else ("reasoned", 8)
+
+
 def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
     """The model a configuration names, started for the length of a `with` block.
 

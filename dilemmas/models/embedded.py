@@ -23,7 +23,7 @@ from typing import IO
 
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError, SetupError
-from dilemmas.models import EMBEDDED, LOCAL, Model
+from dilemmas.models import EMBEDDED, LOCAL, Model, defaults
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -67,7 +67,7 @@ async def embedded_model(config: ModelConfig) -> AsyncIterator[Model]:
                 revision=f"sha256:{checksum}",
                 caveat=CAVEAT if checksum == WEIGHTS_SHA256 else "",
             ).found()
-            model.default_protocol, model.default_concurrency = "logprob", 1
+            model.default_protocol, model.default_concurrency = defaults(config.name)
             yield model
 
 

@@ -26,7 +26,7 @@ import openai
 from dilemmas import __version__
 from dilemmas.config import ModelConfig, is_loopback
 from dilemmas.errors import InputError, RejectedError, TransientError, UnreachableError, did_you_mean
-from dilemmas.models import Request
+from dilemmas.models import Request, defaults
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability
 
 # OPENAI_LOG would have the client print what servers say in their headers.
@@ -131,9 +131,6 @@ def _key(config: ModelConfig) -> str:
 class ServedModel:
     """A model behind an OpenAI-compatible interface."""
 
-    default_protocol: ProtocolName = "reasoned"
-    default_concurrency = 8
-
     def __init__(
         self,
         client: openai.AsyncOpenAI,
@@ -146,6 +143,7 @@ class ServedModel:
     ) -> None:
         self.identity = ModelIdentity(name=name, revision=revision)
         self.caveat = caveat
+        self.default_protocol, self.default_concurrency = defaults(name)
         self._client, self._address, self._name, self._key = client, address, name, key
         self._secret = _in_any_disguise(key)
         self._server = ""

@@ -13,7 +13,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from dilemmas.models import Request
+from dilemmas.models import SCRIPTED, Request, defaults
 from dilemmas.prompts import LETTERS
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability, canonical_json, sha256
 
@@ -27,8 +27,7 @@ class ScriptedModel:
     """Answers by hashing. It counts how often it is asked (`asked`)."""
 
     identity = ModelIdentity(name="scripted", revision="1")
-    default_protocol: ProtocolName = "reasoned"
-    default_concurrency = 1
+    default_protocol, default_concurrency = defaults(SCRIPTED)
     caveat = (
         "The answers of `scripted` come from a script, not from a language model. "
         "They show how the tool works and nothing else."

@@ -12,7 +12,7 @@ from pydantic import ValidationError as RecordError
 
 from dilemmas.errors import InputError, did_you_mean
 from dilemmas.resources import decode_utf8, folder, read_bytes, write_text
-from dilemmas.schema import PLACES, Dilemma, json_schema, sha256
+from dilemmas.schema import PLACES, SCHEMA_VERSION, Dilemma, json_schema, sha256
 
 SHIPPED = "dilemmas.jsonl"
 """Name of the shipped dataset in `dataset/`."""
@@ -37,6 +37,28 @@ def shipped_path() -> Path:
     return folder("dataset") / SHIPPED
 
 
+class Line(NamedTuple):
+    """One line of a file: a dilemma, or what is wrong with it."""
+
+    number: int
+    """From 1."""
+    dilemma: Dilemma | None
+    """None where the line holds no valid record."""
+    problem: InputError | None
+    """What is wrong; also where a valid record takes an id that is taken."""
+
+
+class Survey(NamedTuple):
+    """All lines of a file, those with a problem included."""
+
+    name: str
+    """File name, without its folder."""
+    sha256: str
+    """Checksum of the file's bytes."""
+    lines: tuple[Line, ...]
+    """In the order of the file, without blank ones."""
+
+
 def read(path: Path) -> Dataset:
     """All dilemmas of a file.
 
@@ -44,26 +66,79 @@ def read(path: Path) -> Dataset:
         InputError: the file cannot be read, is empty, is not UTF-8, has a torn last line, or has a
             record that breaks the schema or repeats an id; names the file, the line and the field.
     """
+    found = survey(path)
+    for line in found.lines:
+        if line.problem is not None:
+            raise line.problem
+    return Dataset(found.name, found.sha256, tuple(line.dilemma for line in found.lines if line.dilemma is not None))
+
+
+def survey(path: Path) -> Survey:
+    """All lines of a file, each with its dilemma or its problem.
+
+    Raises:
+        InputError: the file cannot be read, is empty, is not UTF-8, or its records are of another
+            version of the schema than this one, or of several; names the lines.
+    """
     data = read_bytes(path, "dataset")
-    lines = decode_utf8(data, path).split("\n")
-    if not any(line.strip() for line in lines):
+    texts = decode_utf8(data, path).split("\n")
+    numbered = [(number, text) for number, text in enumerate(texts, start=1) if text.strip()]
+    if not numbered:
         raise InputError("holds no dilemma", where=str(path), fix="Give a file with one dilemma a line.")
-    dilemmas: list[Dilemma] = []
+    _check_versions(numbered, path)
+    lines: list[Line] = []
     line_of: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, text in numbered:
         where = f"{path}, line {number}"
-        dilemma = parse(line, where, torn=number == len(lines))
+        try:
+            dilemma = parse(text, where, torn=number == len(texts))
+        except InputError as error:
+            lines.append(Line(number, None, error))
+            continue
+        problem = None
         if dilemma.id in line_of:
-            raise InputError(
+            problem = InputError(
                 f'the id "{dilemma.id}" stands already on line {line_of[dilemma.id]}',
                 where=f"{where}, field id",
                 fix="Give each dilemma an id of its own.",
             )
-        line_of[dilemma.id] = number
-        dilemmas.append(dilemma)
-    return Dataset(path.name, sha256(data), tuple(dilemmas))
+        line_of.setdefault(dilemma.id, number)
+        lines.append(Line(number, dilemma, problem))
+    return Survey(path.name, sha256(data), tuple(lines))
+
+
+def _check_versions(numbered: list[tuple[int, str]], path: Path) -> None:
+    """Refuse a file whose records were written for other versions of the schema."""
+    lines: dict[int, list[int]] = {}
+    for number, text in numbered:
+        try:
+            version = json.loads(text).get("schema_version", SCHEMA_VERSION)
+        except (ValueError, AttributeError, RecursionError):
+            continue  # its own problem is told with its line
+        if isinstance(version, int) and not isinstance(version, bool):
+            lines.setdefault(version, []).append(number)
+    if set(lines) <= {SCHEMA_VERSION}:
+        return
+    told = "; ".join(f"version {version} on {_spans(numbers)}" for version, numbers in sorted(lines.items()))
+    what = "mixes versions of the schema" if len(lines) > 1 else "is of another version of the schema"
+    first = min(numbers[0] for version, numbers in lines.items() if version != SCHEMA_VERSION)
+    raise InputError(
+        f"{what}: {told}",
+        where=f"{path}, line {first}, field schema_version",
+        fix=f"This version of dilemmas reads version {SCHEMA_VERSION}; take the others out, or write them anew.",
+    )
+
+
+def _spans(numbers: list[int]) -> str:
+    """Line numbers in short: `lines 1-3, 7`."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    told = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return f"line{'s' if len(numbers) > 1 else ''} {told}"
 
 
 def write(path: Path, dilemmas: tuple[Dilemma, ...]) -> None:

@@ -6,8 +6,6 @@ Whatever is answered is kept at once; the same settings again ask only what is m
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,23 +13,15 @@ from itertools import islice
 from pathlib import Path
 
 from dilemmas import dataset
+from dilemmas.asking import Workers
 from dilemmas.config import ModelConfig
-from dilemmas.errors import DilemmasError, InputError, RejectedError, StoreError, TransientError, UnreachableError
+from dilemmas.errors import DilemmasError, InputError, RejectedError, StoreError, TransientError
 from dilemmas.models import Model, open_model
 from dilemmas.protocols import PARSER_VERSION, PROTOCOLS
-from dilemmas.resources import versions, write_text
+from dilemmas.resources import now, versions, write_text
 from dilemmas.schema import Asking, DatasetUsed, ProtocolName, Run, canonical_json
-from dilemmas.store import FILE, Planned, Store, now
+from dilemmas.store import FILE, Planned, Store
 from dilemmas.study import Study, asking_of, check_same_run, design_of, plan
-
-UNREACHABLE_LIMIT = 5
-"""Refused connections in a row after which nothing more is asked."""
-FAILURE_LIMIT = 3
-"""Rounds of failures, one for each worker and of any passing kind, after which nothing more is asked."""
-BAD_ITEMS = 2
-"""Items that may each fail to the last attempt, one after the other, before the server is blamed."""
-LONGEST_WAIT = 60.0
-"""Longest pause before a request is tried again, seconds."""
 
 
 @dataclass
@@ -149,12 +139,8 @@ class _Asker:
 
     def __init__(self, settings: ModelConfig, model: Model, store: Store, outcome: Outcome, progress: Progress) -> None:
         self.outcome = outcome
-        self._settings, self._model, self._store, self._progress = settings, model, store, progress
-        self._workers = settings.concurrency or model.default_concurrency
-        self._most_failures = max(FAILURE_LIMIT * self._workers, 6 * settings.attempts)
-        self._failures = self._unreachable = 0
-        self._failing: set[str] = set()
-        self._stop = asyncio.Event()
+        self._model, self._store, self._progress = model, store, progress
+        self._workers = Workers(settings.concurrency or model.default_concurrency, settings.attempts)
         self._started = time.monotonic()
 
     async def ask_all(self, todo: Iterator[Planned]) -> None:
@@ -162,86 +148,51 @@ class _Asker:
         self._progress(self.outcome)
         while True:
             taken: list[Planned] = []
-            await asyncio.gather(*(self._work(todo, taken) for _ in range(self._workers)))
+
+            async def work(planned: Planned, taken: list[Planned] = taken) -> None:
+                claim = self._store.claim(planned.trial.id)
+                if claim == "taken":
+                    taken.append(planned)
+                elif claim == "answered":
+                    self._note(reused=1)
+                else:
+                    try:
+                        await self._ask(planned)
+                    finally:
+                        self._store.release(planned.trial.id)
+
+            await self._workers.go_through(todo, work)
+            self.outcome.stopped = self._workers.stopped
             if self.outcome.stopped or not taken:
                 return
             await asyncio.sleep(0.5)
             self._store.release_dead()
             todo = iter(taken)
 
-    async def _work(self, todo: Iterator[Planned], taken: list[Planned]) -> None:
-        for planned in todo:
-            if self.outcome.stopped:
-                return
-            claim = self._store.claim(planned.trial.id)
-            if claim == "taken":
-                taken.append(planned)
-                continue
-            if claim == "answered":
-                self._note(reused=1)
-                continue
-            try:
-                await self._ask(planned)
-            except DilemmasError as error:
-                self._stop_all(error)
-            finally:
-                self._store.release(planned.trial.id)
-
     async def _ask(self, planned: Planned) -> None:
         """Ask one trial until it is answered or its attempts are used up."""
         trial = planned.trial
         way = PROTOCOLS[trial.protocol]
-        for attempt in range(1, self._settings.attempts + 1):
-            try:
-                reply = await self._model.ask(way.request(trial, planned.options))
-            except RejectedError as error:
-                self._store.put_attempt(trial.id, "rejected", error.status, error.what)
-                self.outcome.failed_attempts += 1
+
+        def failed(error: RejectedError | TransientError) -> None:
+            rejected = isinstance(error, RejectedError)
+            self._store.put_attempt(
+                trial.id, "rejected" if rejected else type(error).__name__, error.status, error.what
+            )
+            self.outcome.failed_attempts += 1
+            if rejected:
                 error.fix = f"{error.fix} (asked about {trial.item} as {trial.persona})".strip()
-                raise
-            except TransientError as error:
-                self._store.put_attempt(trial.id, type(error).__name__, error.status, error.what)
-                self.outcome.failed_attempts += 1
-                self._count_failure(error, trial.item)
-                if attempt < self._settings.attempts:
-                    await self._wait(_pause(attempt, error.retry_after))
-                if self.outcome.stopped:
-                    return
-                continue
-            self._failures = self._unreachable = 0
-            self._failing.clear()
-            response = way.read(reply, trial.order, planned.options)
-            self._store.put(trial.id, reply, response, PARSER_VERSION)
-            self._note(
-                asked=1, refused=int(response.status == "refused"), unreadable=int(response.status == "unreadable")
-            )
+            else:
+                self.outcome.last_failure = error.what
+
+        reply = await self._workers.insist(
+            trial.item, lambda: self._model.ask(way.request(trial, planned.options)), failed
+        )
+        if reply is None:
             return
-
-    def _count_failure(self, error: TransientError, item: str) -> None:
-        """Stop all workers once a server is plainly gone, before the whole plan is burnt on it."""
-        self.outcome.last_failure = error.what
-        self._failures += 1
-        self._failing.add(item)
-        self._unreachable = self._unreachable + 1 if isinstance(error, UnreachableError) else 0
-        most = self._most_failures if len(self._failing) > BAD_ITEMS else 8 * self._most_failures
-        if self._unreachable >= UNREACHABLE_LIMIT or self._failures >= most:
-            count = self._unreachable if self._unreachable >= UNREACHABLE_LIMIT else self._failures
-            self._stop_all(
-                TransientError(
-                    f"gave up after {count} failures in a row; the last: {error.what}",
-                    where=error.where,
-                    fix="Mend or restart the server and run the same command again: only what is missing is asked.",
-                )
-            )
-
-    def _stop_all(self, error: DilemmasError) -> None:
-        self.outcome.stopped = self.outcome.stopped or error
-        self._stop.set()
-
-    async def _wait(self, seconds: float) -> None:
-        """Pause before another attempt, but not after the run was stopped."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+        response = way.read(reply, trial.order, planned.options)
+        self._store.put(trial.id, reply, response, PARSER_VERSION)
+        self._note(asked=1, refused=int(response.status == "refused"), unreadable=int(response.status == "unreadable"))
 
     def _note(self, *, asked: int = 0, reused: int = 0, refused: int = 0, unreadable: int = 0) -> None:
         outcome = self.outcome
@@ -252,13 +203,6 @@ class _Asker:
         outcome.open -= asked + reused
         outcome.seconds = time.monotonic() - self._started
         self._progress(outcome)
-
-
-def _pause(attempt: int, retry_after: float | None) -> float:
-    """Seconds to wait before the next attempt: the server's wish, else 0.5, 1, 2, ... with jitter."""
-    if retry_after is not None:
-        return min(retry_after, LONGEST_WAIT)
-    return min(0.5 * 2.0 ** (attempt - 1) * random.uniform(0.7, 1.3), LONGEST_WAIT)  # noqa: S311
 
 
 def _protocol(name: str) -> ProtocolName:

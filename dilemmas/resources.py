@@ -12,12 +12,16 @@ import os
 import platform
 import sqlite3
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dilemmas import __version__
 from dilemmas.errors import InputError, SetupError, os_error
 
-LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "pydantic", "jinja2", "openai", "xllamacpp")
+LIBRARIES = (
+    "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "pydantic", "jinja2", "openai", "instructor",
+    "py3langid", "textstat", "vaderSentiment", "xllamacpp",
+)  # fmt: skip
 """Libraries that answers and numbers depend on."""
 _HERE = Path(__file__).resolve().parent
 
@@ -90,6 +94,11 @@ def write_text(path: Path, text: str) -> None:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
         raise os_error(error, "write", path) from None
+
+
+def now() -> str:
+    """UTC time to the second, ISO 8601."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def versions() -> dict[str, str]:

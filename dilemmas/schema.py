@@ -61,6 +61,7 @@ Side = Literal["stated", "acted", "survey"]
 Status = Literal["answered", "refused", "unreadable"]
 ReviewStatus = Literal["unreviewed", "accepted", "revised", "rejected"]
 ProtocolName = Literal["reasoned", "logprob"]
+Severity = Literal["error", "warning", "note"]
 
 PLACES: tuple[tuple[Polarity, Intensity], ...] = (
     ("aligned", "strong"),
@@ -158,6 +159,27 @@ class Provenance(Record):
     """Checksum of the prompt template that was used; none for text written without one."""
     seed: int | None = Field(default=None, ge=0)
     """Sampling seed, where there was one."""
+    model_revision: str | None = None
+    """Checksum of the model's weights (`sha256:...`), where it is known."""
+    server: str | None = None
+    """What the server said of itself: software, version, context length. Never its address."""
+    parameters: dict[str, str | int | float] | None = None
+    """How the model was sampled, and how the form of its reply was imposed (`mode`)."""
+    attempt: int | None = Field(default=None, ge=1)
+    """Which attempt gave this text, from 1; those before it broke the form."""
+
+
+class Setting(Record):
+    """Where a dilemma takes place and between whom, drawn before it is written so that no two are alike."""
+
+    place: Text = Field(max_length=200)
+    """Where it happens."""
+    relationship: Text = Field(max_length=200)
+    """Who the other person is to the reader."""
+    role: Text = Field(max_length=200)
+    """What the reader is or does there."""
+    stakes: Text = Field(max_length=200)
+    """How much is at stake, and of what kind."""
 
 
 class Review(Record):
@@ -202,6 +224,8 @@ class Dilemma(Record):
     """The social topic."""
     competing_value: ValueName
     """The value that pulls the other way."""
+    setting: Setting | None = None
+    """The setting it was planned for; none where nobody planned one."""
     scenario: Text = Field(max_length=4000)
     """The situation, in the second person; up to 4,000 characters."""
     actions: tuple[Action, ...] = Field(min_length=6, max_length=6)
@@ -423,21 +447,181 @@ class Response(Record):
     """Why a reply is refused or unreadable; empty for an answer."""
 
 
+class Placement(Record):
+    """Where a reviewer who saw no labels put one action of a dilemma."""
+
+    polarity: Polarity
+    """The side it was written for."""
+    intensity: Intensity
+    """The strength it was written for."""
+    judged_polarity: Polarity
+    """The side the reviewer sees it on."""
+    judged_intensity: Intensity
+    """The strength the reviewer sees in it."""
+
+
 class Judgement(Record):
-    """One reviewer's verdict on one revision of one dilemma."""
+    """One reviewer's verdict on one revision of one dilemma.
+
+    One that has neither a decision nor placements could not be read; its comment says why.
+    """
 
     dilemma: Identifier
     """Id of the dilemma."""
     revision: int = Field(ge=1)
     """Revision that was judged."""
     reviewer: Text
-    """The reviewer's pseudonym."""
+    """The reviewer's pseudonym, or the model's name."""
     kind: Literal["person", "machine"]
     """People's and machines' judgements are never mixed."""
-    decision: Literal["accept", "revise", "reject"]
-    """The verdict."""
+    decision: Literal["accept", "revise", "reject"] | None = None
+    """The verdict; none where only the actions were sorted."""
+    repeat: int = Field(default=0, ge=0)
+    """Number of the reading, from 0; each shows the actions in another order."""
+    placements: tuple[Placement, ...] = Field(default=(), max_length=6)
+    """Where the six actions were put without sight of their labels; empty where that was not asked."""
     comment: str = ""
     """Free text."""
+
+
+class Finding(Record):
+    """One thing that `dilemmas check` found wrong, or worth a look."""
+
+    id: Identifier | None = None
+    """The dilemma it is about; none for the whole set, or for a line that is no dilemma."""
+    revision: int | None = Field(default=None, ge=1)
+    """The revision that was checked; none where `id` is none."""
+    rule: Identifier
+    """Name of the rule; docs/checks.md has its reason."""
+    severity: Severity
+    """`error`: must be mended. `warning`: mend it or say why it stands. `note`: for information."""
+    what: Text
+    """What is wrong."""
+    where: str
+    """Line and field."""
+    fix: Text
+    """How to mend it."""
+    others: tuple[Identifier, ...] = ()
+    """Other dilemmas that have to do with it, such as the one it resembles."""
+
+
+class Confound(Record):
+    """How one property of the actions' texts goes with one property of their labels.
+
+    Over dilemmas: within each, the mean of one kind of action less that of the other.
+    """
+
+    measure: Literal["words", "readability", "sentiment"]
+    """Property of the text."""
+    factor: Literal["polarity", "intensity"]
+    """`polarity`: aligned less opposed. `intensity`: strong less mild."""
+    n: int = Field(ge=0)
+    """Dilemmas."""
+    estimate: float | None
+    """Mean difference, in the measure's own unit; none without dilemmas."""
+    low: float | None
+    """Lower end of its interval."""
+    high: float | None
+    """Upper end of its interval."""
+    dz: float | None
+    """Mean difference over its standard deviation between dilemmas; none where that is 0."""
+
+
+class Cues(Record):
+    """How well a bag of words tells aligned from opposed actions that it was not trained on."""
+
+    features: str
+    """What it looks at."""
+    held_out: Literal["dilemma", "value"]
+    """What is left out of training at once. With values left out, no word of the value itself can help."""
+    n: int = Field(ge=0)
+    """Dilemmas."""
+    accuracy: float = Field(ge=0, le=1)
+    """Share of actions put on the right side; .5 by chance."""
+    low: float
+    """Lower end of its 95 % interval."""
+    high: float
+    """Upper end of its 95 % interval."""
+    aligned: tuple[str, ...] = ()
+    """What speaks most for an aligned action."""
+    opposed: tuple[str, ...] = ()
+    """What speaks most for an opposed action."""
+
+
+class Neighbour(Record):
+    """A dilemma and the one whose scenario is most like it."""
+
+    id: Identifier
+    """The dilemma."""
+    other: Identifier
+    """Its nearest neighbour."""
+    similarity: float = Field(ge=-1, le=1.000001)
+    """Cosine of the two scenarios."""
+    method: Literal["tfidf", "embedding"]
+    """What the cosine is taken of."""
+
+
+class Coverage(Record):
+    """What a set of dilemmas covers."""
+
+    grid: dict[str, dict[str, int]]
+    """Dilemmas by value and topic; all 56 x 11 cells."""
+    basic_values: dict[str, int]
+    """Dilemmas by basic value."""
+    competing_values: dict[str, int]
+    """Dilemmas by competing value."""
+    relations: dict[str, int]
+    """Dilemmas by how focal and competing value lie on the circle: opposing, weak, adjacent."""
+    settings: dict[str, dict[str, int]]
+    """Dilemmas by place, relationship, role and stakes, where they were planned."""
+
+
+class BlindSort(Record):
+    """How well a model that sees no labels puts a dilemma's six actions where they were meant."""
+
+    id: Identifier
+    """The dilemma."""
+    revision: int = Field(ge=1)
+    """The revision that was sorted."""
+    asked: int = Field(ge=0)
+    """Orders in which the actions were shown."""
+    read: int = Field(ge=0)
+    """Replies that could be read."""
+    side: float | None = Field(default=None, ge=0, le=1)
+    """Share of actions put on the right side; none without a reply."""
+    tau: float | None = Field(default=None, ge=-1, le=1)
+    """Kendall's tau-b between the intended and the judged places; none where all are judged alike."""
+
+
+class Findings(Record):
+    """What `dilemmas check` made of a file: the findings, and the measures behind them."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this form."""
+    dataset: str
+    """The file that was checked, as a path from the folder of this one."""
+    sha256: str
+    """Checksum of that file."""
+    dilemmas: int = Field(ge=0)
+    """How many dilemmas it holds."""
+    created: str
+    """UTC time (ISO 8601)."""
+    versions: dict[str, str]
+    """Versions of this package and of the libraries the measures depend on."""
+    judge: str | None = None
+    """The model that sorted the actions; none where none was asked."""
+    findings: tuple[Finding, ...]
+    """Errors first, then in the order of the file."""
+    confounds: tuple[Confound, ...] = ()
+    """Length, readability and sentiment against side and strength."""
+    cues: tuple[Cues, ...] = ()
+    """Wording that gives the side away."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """Each dilemma's nearest neighbour, the nearest pairs first."""
+    coverage: Coverage
+    """Counts."""
+    sorts: tuple[BlindSort, ...] = ()
+    """Agreement of a blind judge with the labels."""
 
 
 class Capabilities(Record):
@@ -554,6 +738,7 @@ PUBLISHED: dict[str, type[Record]] = {
     "reply": Reply,
     "response": Response,
     "judgement": Judgement,
+    "findings": Findings,
     "run": Run,
     "value": Value,
     "topic": Topic,

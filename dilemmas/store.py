@@ -15,7 +15,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from dilemmas.errors import StoreError
+from dilemmas.resources import now
 from dilemmas.schema import Message, Reply, Response, Run, Trial, canonical_json, sha256
 
 FILE = "run.sqlite"
@@ -74,11 +74,6 @@ class Stored(NamedTuple):
     order: tuple[str, ...]
     options: tuple[str, ...]
     reply: Reply
-
-
-def now() -> str:
-    """UTC time to the second, ISO 8601."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Store:

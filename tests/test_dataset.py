@@ -353,3 +353,23 @@ def test_shipped_actions_are_in_the_first_person_and_of_similar_length(dilemma: 
 def test_no_value_is_named_in_a_shipped_scenario_or_action(dilemma: Dilemma) -> None:
     shown = " ".join([dilemma.scenario, *(action.text for action in dilemma.actions)])
     assert [name for name in taxonomy.values() if re.search(rf"\b{re.escape(name)}\b", shown, re.IGNORECASE)] == []
+
+
+def test_a_file_that_mixes_versions_of_the_schema_names_the_lines_of_each(record, write_lines):
+    path = write_lines(
+        *({**record, "id": f"number-{n}", "schema_version": 2 if n in (1, 2, 4) else 1} for n in range(6))
+    )
+    with pytest.raises(InputError) as caught:
+        dataset.read(path)
+    assert "version 1 on lines 1, 4, 6; version 2 on lines 2-3, 5" in caught.value.what
+    assert caught.value.where == f"{path}, line 2, field schema_version"
+    assert "version 1" in caught.value.fix
+
+
+def test_a_survey_gives_every_line_its_dilemma_or_its_problem(record, write_lines):
+    path = write_lines(record, {**record, "id": "short", "actions": record["actions"][:5]}, record)
+    lines = dataset.survey(path).lines
+    assert [line.dilemma is not None for line in lines] == [True, False, True]
+    assert lines[0].problem is None
+    assert "six actions, this one has 5" in lines[1].problem.what
+    assert "line 1" in lines[2].problem.what

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from dilemmas import analysis, cli, config, dataset, evaluate
+from dilemmas import analysis, asking, cli, config, dataset, evaluate
 from dilemmas import study as planning
 from dilemmas.errors import (
     DilemmasError,
@@ -291,7 +291,7 @@ def test_scattered_failures_do_not_stop_a_run(scripted_run: Ask, use: Callable[[
     outcome, _ = scripted_run()
     assert outcome.stopped is None
     assert counted(outcome) == (0, 4 * PER_CONDITION, 0)
-    assert outcome.failed_attempts > evaluate.FAILURE_LIMIT * 10
+    assert outcome.failed_attempts > asking.FAILURE_LIMIT * 10
 
 
 @pytest.mark.parametrize("workers", [1, 8])
@@ -306,7 +306,7 @@ def test_a_server_that_is_gone_is_not_asked_the_whole_queue(
     assert outcome.stopped.where == "http://server"
     assert "same command again" in outcome.stopped.fix
     assert outcome.asked == 20
-    assert model.requests < 20 + evaluate.UNREACHABLE_LIMIT + workers
+    assert model.requests < 20 + asking.UNREACHABLE_LIMIT + workers
     assert rows(folder, "SELECT count(*) FROM claims") == [(0,)]
     use(Wayward())
     assert counted(scripted_run()[0]) == (20, 4 * PER_CONDITION - 20, 0)
@@ -368,11 +368,11 @@ def test_a_server_that_cannot_do_what_the_protocol_needs_leaves_no_run(
 
 
 def test_waits_grow_are_bounded_and_follow_the_server() -> None:
-    assert evaluate._pause(1, 3.0) == 3.0
-    assert evaluate._pause(1, 86_400.0) == evaluate.LONGEST_WAIT
+    assert asking._pause(1, 3.0) == 3.0
+    assert asking._pause(1, 86_400.0) == asking.LONGEST_WAIT
     for attempt in range(1, 20):
         longest = 0.5 * 2 ** (attempt - 1) * 1.3
-        assert 0 < evaluate._pause(attempt, None) <= min(longest, evaluate.LONGEST_WAIT)
+        assert 0 < asking._pause(attempt, None) <= min(longest, asking.LONGEST_WAIT)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dilemmas import analysis, config, evaluate, report
+from dilemmas import analysis, asking, config, evaluate, report
 from dilemmas import study as planning
 from dilemmas.analysis import Analysis
 from dilemmas.errors import UnreachableError
@@ -169,7 +169,7 @@ def asked(kind: type[ScriptedModel], runs: Path, **settings: Any) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate, "open_model", opened)
-        patch.setattr(evaluate, "_pause", lambda *_: 0.0)
+        patch.setattr(asking, "_pause", lambda *_: 0.0)
         chosen = config.load(
             None, {"name": "run", "limit": 4, "persona_set": "three", "model.name": "scripted", **settings}
         )

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fake_server import Answer, FakeServer, Script, Seen, completion, error, html
 
-from dilemmas import config, evaluate
+from dilemmas import asking, config, evaluate
 from dilemmas import study as planning
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -153,7 +153,7 @@ def test_a_server_that_dies_is_left_alone_and_the_same_command_goes_on_later(ask
     before = stored(tmp_path, "SELECT * FROM replies ORDER BY trial")
     assert len(before) == 7
     refused = "SELECT count(*) FROM attempts WHERE kind = 'UnreachableError'"
-    assert stored(tmp_path, refused) == [(evaluate.UNREACHABLE_LIMIT,)]
+    assert stored(tmp_path, refused) == [(asking.UNREACHABLE_LIMIT,)]
 
     with FakeServer(port=server.port) as living:
         done = ask(living, "--concurrency", "1")
@@ -173,7 +173,7 @@ def test_a_dying_server_costs_a_few_attempts_whatever_the_number_of_workers(
     assert outcome.stopped is not None
     assert outcome.asked <= 20
     assert outcome.asked + outcome.open == 48
-    assert outcome.failed_attempts <= evaluate.UNREACHABLE_LIMIT + 2 * 8
+    assert outcome.failed_attempts <= asking.UNREACHABLE_LIMIT + 2 * 8
     assert stored(tmp_path, "SELECT count(*) FROM replies") == [(outcome.asked,)]
     with FakeServer() as living:
         again = evaluated(living, limit=8)
@@ -296,11 +296,11 @@ def test_the_servers_wish_to_wait_is_honoured(
             error(429, "slow down", retry_after={1: "7", 2: "5000"}[times]) if seen.is_question and times < 3 else None
         )
 
-    monkeypatch.setattr(evaluate._Asker, "_wait", noted)
+    monkeypatch.setattr(asking.Workers, "_wait", noted)
     with FakeServer(script=busy) as server:
         outcome = evaluated(server, **{"model.concurrency": 1})
     assert (outcome.asked, outcome.open, outcome.failed_attempts) == (TRIALS, 0, 2)
-    assert waited == [7.0, evaluate.LONGEST_WAIT]
+    assert waited == [7.0, asking.LONGEST_WAIT]
 
 
 def test_too_many_requests_do_not_end_a_run(ask: Command) -> None:

@@ -16,8 +16,9 @@ import math
 import os
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any
 
 import httpx2
@@ -226,6 +227,37 @@ class ServedModel:
         started = time.perf_counter()
         answer = await self._call("POST", "/chat/completions", {"model": self._name, **body})
         return _reply(answer, time.perf_counter() - started, self._address)
+
+    async def complete(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A chat completion as the server sends it, for those who need more of it than `ask` gives.
+
+        Args:
+            body: the request's fields, without the model.
+
+        Raises:
+            TransientError, RejectedError: as for `ask`.
+        """
+        return await self._call("POST", "/chat/completions", {**body, "model": self._name})
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """An embedding of each text, in their order.
+
+        Raises:
+            TransientError, RejectedError: as for `ask`; or the server sends something else.
+        """
+        answer = await self._call("POST", "/embeddings", {"model": self._name, "input": list(texts)})
+        try:
+            found = {int(entry["index"]): [float(x) for x in entry["embedding"]] for entry in answer["data"]}
+            vectors = [found[index] for index in range(len(texts))]
+        except (LookupError, TypeError, ValueError):
+            vectors = []
+        if len({len(vector) for vector in vectors}) != 1 or not all(map(math.isfinite, chain(*vectors))):
+            raise RejectedError(
+                f"sent no embeddings of {len(texts)} texts: {_short(json.dumps(answer))}",
+                where=self._address,
+                fix="Name a model that makes embeddings, at a server that serves /embeddings.",
+            )
+        return vectors
 
     async def _probe_logprobs(self) -> int:
         question = {"messages": [{"role": "user", "content": "Say A or B."}], "temperature": 0, "max_tokens": 1}

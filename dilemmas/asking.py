@@ -20,6 +20,10 @@ FAILURE_LIMIT = 3
 """Rounds of failures, one for each worker and of any passing kind, after which nothing more is asked."""
 BAD_ITEMS = 2
 """Items that may each fail to the last attempt, one after the other, before the server is blamed."""
+REJECTED_FOR_ALL = frozenset({401, 403, 404})
+"""Statuses that any other request would meet as well: a wrong key, address or model."""
+MOST_REJECTED = 3
+"""Items rejected one after the other, with no reply between, after which nothing more is asked."""
 LONGEST_WAIT = 60.0
 """Longest pause before a request is tried again, seconds."""
 
@@ -42,6 +46,7 @@ class Workers:
         self._most_failures = max(FAILURE_LIMIT * count, 6 * attempts)
         self._failures = self._unreachable = 0
         self._failing: set[str] = set()
+        self._rejected: set[str] = set()
         self._stop = asyncio.Event()
 
     async def go_through(self, todo: Iterator[T], do: Callable[[T], Awaitable[None]]) -> None:
@@ -85,8 +90,19 @@ class Workers:
                 continue
             self._failures = self._unreachable = 0
             self._failing.clear()
+            self._rejected.clear()
             return reply
         return None
+
+    def set_aside(self, item: str, error: RejectedError) -> None:
+        """Leave an item that the server refuses, so that the others can go on.
+
+        Raises:
+            RejectedError: the same one, where it is plainly not the item that is wrong.
+        """
+        self._rejected.add(item)
+        if error.status in REJECTED_FOR_ALL or len(self._rejected) >= MOST_REJECTED:
+            raise error
 
     def stop(self, error: DilemmasError) -> None:
         """Stop all workers; the first reason stays."""

@@ -14,18 +14,17 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from jinja2 import FileSystemLoader, StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dilemmas import pages
 from dilemmas.analysis import Analysis
 from dilemmas.diagnostics import ALL
+from dilemmas.pages import known
 from dilemmas.personas.grid import variables
 from dilemmas.questions import INSTRUMENTS
 from dilemmas.questions.value import AGREEMENT
-from dilemmas.resources import folder as resource_folder
 from dilemmas.resources import versions, write_text
 from dilemmas.schema import PLACES, Persona
 
@@ -56,15 +55,8 @@ def write(analysis: Analysis, path: Path) -> Path:
 
 def render(analysis: Analysis) -> str:
     """The report as HTML."""
-    environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(resource_folder("templates") / "report"),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=number, p=p_value, share=share, interval=interval, signed=signed)
-    return environment.get_template("report.html.j2").render(
+    return pages.render(
+        "report.html.j2",
         run=analysis.run,
         scale=analysis.scale,
         verdicts=analysis.verdicts,
@@ -197,15 +189,15 @@ def _intervals(entries: list[dict[str, Any]], metric: str, label: str, mark: str
             colour = KIND_COLOURS[entry["category"]]
             estimate, low, high = (_or_nan(found.get(name)) for name in ("estimate", "low", "high"))
             expected = _or_nan(entry["scores"].get(mark))
-            if entry["category"] == "baseline" and _known(estimate):
+            if entry["category"] == "baseline" and known(estimate):
                 axes.axvline(estimate, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-            if _known(low):
+            if known(low):
                 axes.plot([low, high], [y, y], color=colour, lw=2.6 if whole else 1.2)
             axes.plot([estimate], [y], "o", color=colour, ms=6.5 if whole else 4)
             axes.plot([expected], [y], marker="|", color=MARK, ms=9, mew=1.8, ls="none")
-            if not _known(estimate):
+            if not known(estimate):
                 axes.text(0.02, y, "not defined", color=MUTED, va="center", transform=axes.get_yaxis_transform())
-            furthest = max([furthest, *(x for x in (estimate, high, expected) if _known(x))])
+            furthest = max([furthest, *(x for x in (estimate, high, expected) if known(x))])
         axes.set_yticks(range(len(entries)))
         for tick, entry in zip(axes.set_yticklabels([_short(one["title"]) for one in entries]), entries, strict=True):
             tick.set_parse_math(False)
@@ -231,7 +223,7 @@ def _short(title: str) -> str:
 
 
 def _or_nan(x: Any) -> float:
-    return float(x) if _known(x) else math.nan
+    return float(x) if known(x) else math.nan
 
 
 def label_of(entry: dict[str, Any]) -> str:
@@ -301,35 +293,3 @@ def _svg(figure: Figure, name: str, title: str) -> Markup:
     label = Markup('<svg role="img" aria-label="{}" ').format(title)
     # matplotlib escapes every text it writes, so its SVG is safe to take as it is
     return Markup(svg.replace("<svg ", label, 1))  # noqa: S704
-
-
-def number(x: Any, digits: int = 2) -> str:
-    """A number with a fixed number of decimals; a dash where it is missing."""
-    return "–" if not _known(x) else f"{round(float(x), digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def signed(x: Any, digits: int = 3) -> str:
-    """A number with its sign; what rounds to zero has none."""
-    return number(x, digits) if not _known(x) or round(float(x), digits) <= 0 else f"+{number(x, digits)}"
-
-
-def interval(found: dict[str, Any], digits: int = 2) -> str:
-    """`[low, high]`, or a dash."""
-    low, high = found.get("low"), found.get("high")
-    return f"[{number(low, digits)}, {number(high, digits)}]" if _known(low) and _known(high) else "–"
-
-
-def p_value(x: Any) -> str:
-    """A p-value to three decimals."""
-    if not _known(x):
-        return "–"
-    return "< .001" if x < 0.001 else f"{float(x):.3f}".lstrip("0") if x < 0.9995 else "1"
-
-
-def share(x: Any, digits: int = 0) -> str:
-    """A share in percent."""
-    return "–" if not _known(x) else f"{100 * float(x):.{digits}f} %"
-
-
-def _known(x: Any) -> bool:
-    return isinstance(x, int | float) and not math.isnan(x)

@@ -20,7 +20,7 @@ from dilemmas.errors import InputError, SetupError, os_error
 
 LIBRARIES = (
     "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "pydantic", "jinja2", "openai", "instructor",
-    "py3langid", "textstat", "vaderSentiment", "xllamacpp",
+    "py3langid", "vaderSentiment", "xllamacpp",
 )  # fmt: skip
 """Libraries that answers and numbers depend on."""
 _HERE = Path(__file__).resolve().parent

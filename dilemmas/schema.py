@@ -74,7 +74,7 @@ PLACES: tuple[tuple[Polarity, Intensity], ...] = (
 """The six places of a dilemma's actions, from strongly aligned to strongly opposed."""
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """Refuse text that is blank or holds characters no reader can see."""
     if not text.strip():
         raise ValueError("must not be blank")
@@ -85,7 +85,7 @@ def _readable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_readable)]
+Text = Annotated[str, AfterValidator(readable)]
 """Text that a person can read: not blank, no control characters but newline and tab."""
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$")]
@@ -754,6 +754,11 @@ def canonical_json(data: Any) -> str:
 def sha256(text: str | bytes) -> str:
     """SHA-256 of a text's UTF-8 or of bytes, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
+
+
+def sampling_seed(*key: Any) -> int:
+    """A seed of 31 bits that some data decides: most servers take no longer one."""
+    return int(sha256(canonical_json(key))[:8], 16) & 0x7FFFFFFF
 
 
 def json_schema(record: type[Record]) -> dict[str, Any]:

@@ -36,8 +36,7 @@ from dilemmas.schema import (
     Record,
     Run,
     Trial,
-    canonical_json,
-    sha256,
+    sampling_seed,
 )
 from dilemmas.store import FILE, Planned, Store
 
@@ -113,6 +112,7 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                 )
                 options = tuple(texts[code] for code in order)
                 messages = _messages(prompts, asking, system, question, options)
+                words = [message.content for message in messages]
                 trial = Trial(
                     model=asking.identity,
                     persona=persona.id,
@@ -124,7 +124,7 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                     protocol=asking.protocol,
                     mode=asking.mode,
                     sampling=asking.sampling,
-                    seed=_sampling_seed(config.seed, repeat, messages) if asking.send_seed else None,
+                    seed=sampling_seed(config.seed, repeat, words) if asking.send_seed else None,
                     messages=messages,
                 )
                 yield Planned(trial, options)
@@ -255,11 +255,6 @@ def _messages(
     if asking.persona_role == "user":
         return (Message(role="user", content=f"{system}\n\n{user}"),)
     return (Message(role="system", content=system), Message(role="user", content=user))
-
-
-def _sampling_seed(seed: int, repeat: int, messages: tuple[Message, ...]) -> int:
-    """A seed of 31 bits that the run's seed, the repeat and the words decide."""
-    return int(sha256(canonical_json([seed, repeat, [m.content for m in messages]]))[:8], 16) & 0x7FFFFFFF
 
 
 def _known_name(name: str) -> str:

@@ -366,6 +366,13 @@ def test_a_file_that_mixes_versions_of_the_schema_names_the_lines_of_each(record
     assert "version 1" in caught.value.fix
 
 
+@pytest.mark.parametrize("field", ["schema_version", "revision"])
+def test_true_is_not_the_number_one(record, write_lines, field):
+    with pytest.raises(InputError) as caught:
+        dataset.read(write_lines({**record, field: True}))
+    assert caught.value.where.endswith(f"line 1, field {field}")
+
+
 def test_a_survey_gives_every_line_its_dilemma_or_its_problem(record, write_lines):
     path = write_lines(record, {**record, "id": "short", "actions": record["actions"][:5]}, record)
     lines = dataset.survey(path).lines

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dilemmas.analysis import Analysis
-from dilemmas.report import conditions, interval, label_of, number, p_value, share, signed
+from dilemmas.pages import interval, number, p_value, share, signed
+from dilemmas.report import conditions, label_of
 
 WIDE = 108
 """Columns from which an interval stands beside its estimate, not under it."""

@@ -6,13 +6,13 @@ own words) and never about the answer: two letters are unreadable, so is a reply
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from typing import Any
 
 from dilemmas.models import Request
 from dilemmas.prompts import LETTERS
+from dilemmas.protocols.reading import json_objects, spoken
 from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Sampling, Trial
 
 NAME: ProtocolName = "reasoned"
@@ -25,7 +25,6 @@ _REFUSING = re.compile(
     r"|as an ai\b|i(?:'d| would) rather not|not comfortable)",
     re.IGNORECASE,
 )
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _DECLARED = re.compile(
     r"\b(?:answer|choice|option|letter|choose|pick|select|action)\b(?:\s+(?:is|would be|option|letter|action))*"
     r"\s*[:=]?\s*[*_\"'`(\[]*([A-Z])(?![A-Za-z'])",
@@ -75,15 +74,9 @@ def request(trial: Trial, options: tuple[str, ...]) -> Request:
 
 def read(reply: Reply, order: tuple[str, ...], texts: tuple[str, ...]) -> Response:
     """The option that a reply names, if it names exactly one."""
-    if reply.refusal or reply.finish_reason == "content_filter":
-        return Response(status="refused", reason=reply.refusal or "the server's content filter")
-    if reply.finish_reason == "length":
-        return Response(status="unreadable", reason="cut off: the reply reached its longest length")
-    text = _THINKING.sub(" ", reply.text).strip()
-    if re.search(r"<think(?:ing)?>", text, re.IGNORECASE):
-        return Response(status="unreadable", reason="cut off: the thinking does not end")
-    if not text:
-        return Response(status="unreadable", reason="the reply is empty")
+    text, trouble, reason = spoken(reply)
+    if trouble:
+        return Response(status=trouble, reason=reason)
     named = _answers(text, texts)
     if len(named) == 1:
         letter = named.pop()
@@ -98,7 +91,7 @@ def read(reply: Reply, order: tuple[str, ...], texts: tuple[str, ...]) -> Respon
 def _answers(text: str, texts: tuple[str, ...]) -> set[str]:
     """Letters that a reply names as its answer; none where it names something else as well."""
     letters = LETTERS[: len(texts)]
-    stated = [entry[key] for entry in _json_objects(text) for key in _KEYS if key in entry]
+    stated = [entry[key] for entry in json_objects(text) for key in _KEYS if key in entry]
     if stated:
         named = [_letters_of(answer, letters, texts) for answer in stated]
         return set().union(*named) if all(named) else set()
@@ -149,27 +142,3 @@ def _plain(text: str) -> str:
     """Words alone: no case, no punctuation, no accents of typing, one space between them."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     return " ".join(re.sub(r"[^\w' ]+", " ", folded).split())
-
-
-def _json_objects(text: str) -> list[dict[str, Any]]:
-    """JSON objects that stand in a text, outermost only; a key given twice has a list of what it was given."""
-    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_all_given)
-    found: list[dict[str, Any]] = []
-    start = text.find("{")
-    while start >= 0:
-        try:
-            entry, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            if isinstance(entry, dict):
-                found.append(entry)
-        start = text.find("{", end)
-    return found
-
-
-def _all_given(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for key, value in pairs:
-        given[key] = value if given.get(key, value) == value else [given[key], value]
-    return given

@@ -33,7 +33,10 @@ ASKING = (
     "ask/reasoned.j2",
     "ask/logprob.j2",
 )
-"""The templates that decide what a model reads."""
+"""The templates that decide what a model reads when it is asked."""
+
+DRAFTING = ("draft/brief.j2", "draft/dilemma.j2")
+"""The templates that decide what a model reads when it writes: as system message, and for each dilemma."""
 
 
 class Prompts:
@@ -83,12 +86,12 @@ class Prompts:
             raise InputError(what, where=f"template {name}", fix="Mend the template.")
         return text
 
-    def checksum(self) -> str:
-        """SHA-256 over the sources of all templates that decide what a model reads."""
+    def checksum(self, names: Sequence[str] = ASKING) -> str:
+        """SHA-256 over the sources of some templates, by default those for asking."""
         loader = self._environment.loader
         assert loader is not None
         try:
-            sources = {name: loader.get_source(self._environment, name)[0] for name in ASKING}
+            sources = {name: loader.get_source(self._environment, name)[0] for name in names}
         except (TemplateError, UnicodeDecodeError) as error:
             raise InputError(f"templates cannot be read: {error}", fix="Save them as UTF-8.") from None
         return sha256(canonical_json(sources))

@@ -20,6 +20,7 @@ check: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m dilemmas.schema
+	$(BIN)/python -m dilemmas.checks
 
 $(VENV)/.local: pyproject.toml constraints.txt
 	@echo "Making a virtual environment in $(VENV) and installing dilemmas with the embedded model (a minute or two) ..."

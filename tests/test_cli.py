@@ -20,8 +20,8 @@ from dilemmas.taxonomy import topics, values
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("", "evaluate", "analyse", "report", "list")
-HEAVY = ("pandas", "openai", "statsmodels", "scipy", "matplotlib", "jsonschema", "numpy")
+COMMANDS = ("", "generate", "check", "evaluate", "analyse", "report", "list")
+HEAVY = ("pandas", "openai", "instructor", "statsmodels", "scipy", "sklearn", "matplotlib", "jsonschema", "numpy")
 QUICK = ("evaluate", "--model", "scripted", "--persona-set", "three", "--limit", "2", "--run", "quick")
 PLAIN = {
     **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ},
@@ -94,10 +94,17 @@ def test_help_has_examples(command: Command, name: str) -> None:
     assert f"dilemmas {name} " in text.split("Examples")[1]
 
 
-@pytest.mark.parametrize("name", ["", "evaluate"])
-def test_help_names_the_exit_codes(command: Command, name: str) -> None:
-    text = " ".join(help_of(command, name).split())
-    assert "0 done, 2 wrong input, 3 finished with some trials still open, 130 interrupted" in text
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("", "1 errors found in a dataset, 2 wrong input, 3 finished with something still open, 130 interrupted"),
+        ("evaluate", "0 done, 2 wrong input, 3 finished with some trials still open, 130 interrupted"),
+        ("generate", "0 done, 2 wrong input, 3 finished with some dilemmas still open, 130 interrupted"),
+        ("check", "0 no errors, 1 errors were found, 2 wrong input, 3 the judge left readings open, 130 interrupted"),
+    ],
+)
+def test_help_names_the_exit_codes(command: Command, name: str, codes: str) -> None:
+    assert codes in " ".join(help_of(command, name).split())
 
 
 def test_the_reference_is_what_help_says(command: Command, request: pytest.FixtureRequest) -> None:

@@ -18,6 +18,7 @@ from dilemmas import study as planning
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, ModelError, RejectedError, TransientError, UnreachableError
 from dilemmas.models import Model, Request, open_model
+from dilemmas.models.openai import ServedModel
 from dilemmas.protocols import PROTOCOLS
 from dilemmas.schema import Capabilities, Message, ProtocolName, Reply, Run, Sampling
 from dilemmas.store import FILE, Store
@@ -89,6 +90,44 @@ def test_what_a_server_can_do_is_found_by_asking_it(server: dict[str, Any], foun
         assert 2 <= len(fake.chats) <= 6
     assert able.model_dump() | found == able.model_dump()
     assert able.server == "vllm, context 4096"
+
+
+def tool_reply(arguments: Any) -> Answer:
+    call = {"id": "1", "type": "function", "function": {"name": "reply", "arguments": arguments}}
+    return completion(None, tool_calls=[call])
+
+
+@pytest.mark.parametrize(
+    ("answer", "able"),
+    [
+        (tool_reply('{"reasoning": "", "answer": "qzx-7"}'), True),
+        (tool_reply('{"reasoning": "", "answer": "red"}'), False),
+        (tool_reply(None), False),
+        (completion('{"reasoning": "", "answer": "qzx-7"}'), False),
+        (completion(None, tool_calls=[{"function": None}]), False),
+        (error(400, "tools are not supported"), False),
+        (error(500, "grammar failed"), False),
+    ],
+)
+def test_a_server_calls_tools_where_the_arguments_have_the_form(answer: Answer, able: bool) -> None:
+    async def calls_tools(model: Model) -> bool:
+        assert isinstance(model, ServedModel)
+        return await model.calls_tools()
+
+    with FakeServer(script=lambda seen: answer if seen.is_chat else None) as fake:
+        assert with_model(fake, calls_tools) is able
+        (body,) = fake.chats
+    assert body["tool_choice"]["function"]["name"] == body["tools"][0]["function"]["name"]
+
+
+def test_a_completion_without_a_choice_is_no_completion() -> None:
+    async def complete(model: Model) -> Any:
+        assert isinstance(model, ServedModel)
+        return await model.complete({"messages": [{"role": "user", "content": "Which?"}]})
+
+    empty = FakeServer(script=lambda seen: Answer(body={"choices": []}) if seen.is_chat else None)
+    with empty, pytest.raises(TransientError, match="choices"):
+        with_model(empty, complete)
 
 
 @pytest.mark.parametrize(

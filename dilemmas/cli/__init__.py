@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from dilemmas.cli import analyse, evaluate, listing
+from dilemmas.cli import analyse, check, evaluate, generate, listing
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
@@ -18,13 +18,16 @@ INTERRUPTED = "interrupted; what was answered is kept, and the same command goes
 app = typer.Typer(
     name="dilemmas",
     help="Does a language model act on the values it states, and does a cultural persona change that?",
-    epilog="Exit codes: 0 done, 2 wrong input, 3 finished with some trials still open, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 errors found in a dataset, 2 wrong input, 3 finished with something still open, "
+    "130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=generate.EXAMPLES)(generate.generate)
+app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=analyse.ANALYSE_EXAMPLES)(analyse.analyse)
 app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)

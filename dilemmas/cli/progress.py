@@ -6,13 +6,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dilemmas.evaluate import Outcome
+from typing import Protocol
 
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
+
+
+class Outcome(Protocol):
+    """What any work of many requests counts while it lasts."""
+
+    planned: int
+    """What is to be done in all."""
+    reused: int
+    """What was done before."""
+    asked: int
+    """What was done now."""
+    open: int
+    """What of `planned` is left."""
+    failed_attempts: int
+    seconds: float
 
 
 @contextmanager
@@ -61,5 +73,6 @@ def _note(outcome: Outcome) -> str:
     rate = outcome.asked / max(outcome.seconds, 1e-9)
     left = outcome.open / rate
     clock = f"{left / 3600:.1f} h" if left >= 5400 else f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+    speed = f"{rate:.1f} replies/s" if rate >= 0.1 else f"{1 / rate:.0f} s a reply"
     failed = f", {outcome.failed_attempts:,} failed attempts" if outcome.failed_attempts else ""
-    return f"{rate:.1f} replies/s, {clock} left{failed}"
+    return f"{speed}, {clock} left{failed}"

@@ -16,7 +16,7 @@ import math
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
@@ -192,20 +192,25 @@ class ServedModel:
         if not top_k and not seed:
             await self._probe_chat(question)  # raises where the question itself is refused
         for kind, limits in (("bounded", {"maxLength": 40}), ("plain", {})):
-            properties = {
-                "reasoning": {"type": "string", **limits},
-                "answer": {"type": "string", "enum": [_PROBE_WORD]},
-            }
-            schema = {
-                "type": "object",
-                "properties": properties,
-                "required": list(properties),
-                "additionalProperties": False,
-            }
-            body = await self._accepts({**question, "max_tokens": 512, "response_format": _response_format(schema)})
-            if body is not None and _honoured(body):
+            wanted = response_format(_probe_schema(**limits))
+            body = await self._accepts({**question, "max_tokens": 512, "response_format": wanted})
+            if body is not None and _honoured(_content, body):
                 return Capabilities(reply_schema=kind, top_k=top_k, seed=seed, server=self._server)
         return Capabilities(reply_schema="none", top_k=top_k, seed=seed, server=self._server)
+
+    async def calls_tools(self) -> bool:
+        """Whether the server gives the arguments of a tool that must be called the form they are to have."""
+        tool = {"name": "reply", "description": "Answer the question.", "parameters": _probe_schema()}
+        body = await self._accepts(
+            {
+                "messages": [{"role": "user", "content": "Name a colour."}],
+                "temperature": 0,
+                "max_tokens": 512,
+                "tools": [{"type": "function", "function": tool}],
+                "tool_choice": {"type": "function", "function": {"name": "reply"}},
+            }
+        )
+        return body is not None and _honoured(_tool_arguments, body)
 
     async def ask(self, request: Request) -> Reply:
         """One reply to one request; raises as the interface says."""
@@ -223,7 +228,7 @@ class ServedModel:
         if request.top_logprobs:
             body.update(logprobs=True, top_logprobs=request.top_logprobs)
         if request.reply_schema:
-            body["response_format"] = _response_format(request.reply_schema)
+            body["response_format"] = response_format(request.reply_schema)
         started = time.perf_counter()
         answer = await self._call("POST", "/chat/completions", {"model": self._name, **body})
         return _reply(answer, time.perf_counter() - started, self._address)
@@ -234,10 +239,15 @@ class ServedModel:
         Args:
             body: the request's fields, without the model.
 
+        Returns:
+            The server's JSON object; it has a choice with a message.
+
         Raises:
             TransientError, RejectedError: as for `ask`.
         """
-        return await self._call("POST", "/chat/completions", {**body, "model": self._name})
+        answer = await self._call("POST", "/chat/completions", {**body, "model": self._name})
+        _reply(answer, 0.0, self._address)  # raises where there is no choice in it
+        return answer
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """An embedding of each text, in their order.
@@ -400,15 +410,37 @@ def _in_any_disguise(key: str) -> re.Pattern[str] | None:
     return re.compile("|".join(["".join(map(one, key)), *map(re.escape, encoded)]))
 
 
-def _response_format(schema: dict[str, Any]) -> dict[str, Any]:
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """The field of a request that asks for a reply of some form."""
     return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": schema}}
 
 
-def _honoured(body: dict[str, Any]) -> bool:
+def _probe_schema(**limits: int) -> dict[str, Any]:
+    """A form that leaves one answer only."""
+    properties = {
+        "reasoning": {"type": "string", **limits},
+        "answer": {"type": "string", "enum": [_PROBE_WORD]},
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _content(message: dict[str, Any]) -> str:
+    return str(message["content"])
+
+
+def _tool_arguments(message: dict[str, Any]) -> str:
+    return str(message["tool_calls"][0]["function"]["arguments"])
+
+
+def _honoured(where: Callable[[dict[str, Any]], str], body: dict[str, Any]) -> bool:
     """Whether a probe's reply holds the answer that only the schema could bring about."""
     try:
-        content = body["choices"][0]["message"]["content"]
-        return bool(json.loads(content)["answer"] == _PROBE_WORD)
+        return bool(json.loads(where(body["choices"][0]["message"]))["answer"] == _PROBE_WORD)
     except (LookupError, TypeError, ValueError):
         return False
 

@@ -344,7 +344,7 @@ def test_shipped_actions_are_in_the_first_person_and_of_similar_length(dilemma: 
     lengths = [len(action.text) for action in dilemma.actions]
     assert max(lengths) / min(lengths) <= 1.35
     for action in dilemma.actions:
-        assert action.text.startswith("I ")
+        assert re.search(r"\b(?:I|My)\b", action.text)
         assert not re.search(r"\byou(r|rs|rself)?\b", action.text, re.IGNORECASE)
         assert action.rationale.strip() not in action.text
 

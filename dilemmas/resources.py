@@ -19,8 +19,8 @@ from dilemmas import __version__
 from dilemmas.errors import InputError, SetupError, os_error
 
 LIBRARIES = (
-    "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "pydantic", "jinja2", "openai", "instructor",
-    "py3langid", "vaderSentiment", "xllamacpp",
+    "numpy", "pandas", "scipy", "scikit-learn", "statsmodels", "krippendorff", "pydantic", "jinja2", "openai",
+    "instructor", "py3langid", "vaderSentiment", "xllamacpp",
 )  # fmt: skip
 """Libraries that answers and numbers depend on."""
 _HERE = Path(__file__).resolve().parent

@@ -23,7 +23,7 @@ BAD_ITEMS = 2
 REJECTED_FOR_ALL = frozenset({401, 403, 404})
 """Statuses that any other request would meet as well: a wrong key, address or model."""
 MOST_REJECTED = 3
-"""Items rejected one after the other, with no reply between, after which nothing more is asked."""
+"""Items rejected, before any brought a reply, after which nothing more is asked."""
 LONGEST_WAIT = 60.0
 """Longest pause before a request is tried again, seconds."""
 
@@ -47,6 +47,7 @@ class Workers:
         self._failures = self._unreachable = 0
         self._failing: set[str] = set()
         self._rejected: set[str] = set()
+        self._answered = False
         self._stop = asyncio.Event()
 
     async def go_through(self, todo: Iterator[T], do: Callable[[T], Awaitable[None]]) -> None:
@@ -90,7 +91,7 @@ class Workers:
                 continue
             self._failures = self._unreachable = 0
             self._failing.clear()
-            self._rejected.clear()
+            self._answered = True
             return reply
         return None
 
@@ -101,7 +102,7 @@ class Workers:
             RejectedError: the same one, where it is plainly not the item that is wrong.
         """
         self._rejected.add(item)
-        if error.status in REJECTED_FOR_ALL or len(self._rejected) >= MOST_REJECTED:
+        if error.status in REJECTED_FOR_ALL or (not self._answered and len(self._rejected) >= MOST_REJECTED):
             raise error
 
     def stop(self, error: DilemmasError) -> None:

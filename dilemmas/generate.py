@@ -91,7 +91,8 @@ async def generate(job: Job, progress: Progress = lambda outcome: None) -> Outco
             file.put(dilemma)
         file.keep()
         found = todo(job, tuple(file.dilemmas.values()))
-        tasks = found.tasks[: job.config.limit]
+        # Those that were tried in vain come last, lest they take the places of a limit again and again.
+        tasks = sorted(found.tasks, key=lambda task: journal.attempts[task.subject] > 0)[: job.config.limit]
         outcome.notices += job.notices + found.notices
         outcome.reused, outcome.later = found.there, len(found.tasks) - len(tasks)
         outcome.planned = outcome.open = len(tasks)
@@ -149,7 +150,7 @@ class _Run:
             model=model,
             mode=await mode_of(model, able.reply_schema),
             sampling=sampling,
-            context=CONTEXT if in_process(settings.name) else None,
+            context=CONTEXT if in_process(settings.name) else model.context,
             tiny=settings.name == EMBEDDED,
             server=able.server,
             seed=job.config.seed if settings.send_seed and able.seed and sampling.temperature > 0 else None,
@@ -170,6 +171,7 @@ class _Run:
         try:
             return await writer.write(task, unlike)
         except RejectedError as error:
+            self._outcome.left_open[task.id] = error.what
             writer.workers.set_aside(task.id, error)
             return None
 

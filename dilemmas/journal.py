@@ -66,18 +66,7 @@ class Journal:
         Raises:
             InputError: it cannot be read or written, another process writes it, or it is no journal.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            stream = path.open("a+b", buffering=0)  # what a full disk refused must not be written later
-        except OSError as error:
-            raise os_error(error, "write", path) from None
-        with stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    "another dilemmas process is writing it", where=str(path), fix="Wait for it to end, or stop it."
-                ) from None
+        with locked(path) as stream:
             journal = cls(stream, path)
             journal._read()
             yield journal
@@ -121,6 +110,31 @@ class Journal:
         self.attempts[entry.subject] += 1
         if entry.result is not None:
             self.results[entry.subject] = entry.result
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[FileIO]:
+    """A file to add to, made if it is not there, that no other process may write meanwhile.
+
+    Raises:
+        InputError: it cannot be written, or another process writes it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+b", buffering=0)  # what a full disk refused must not be written later
+    except OSError as error:
+        raise os_error(error, "write", path) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = os.fstat(stream.fileno()).st_ino != path.stat().st_ino  # somebody put another one in its place
+        except OSError:
+            taken = True
+        if taken:
+            raise InputError(
+                "another dilemmas process is writing it", where=str(path), fix="Wait for it to end, or stop it."
+            )
+        yield stream
 
 
 def entries(path: Path) -> Iterator[Entry]:

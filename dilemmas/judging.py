@@ -19,6 +19,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from pydantic import ValidationError
+
 from dilemmas import taxonomy
 from dilemmas.asking import Failure, Workers
 from dilemmas.config import ModelConfig
@@ -29,7 +31,7 @@ from dilemmas.orders import option_order
 from dilemmas.prompts import LETTERS, Prompts, lettered
 from dilemmas.protocols import reasoned
 from dilemmas.protocols.reading import json_objects, spoken
-from dilemmas.resources import now, write_text
+from dilemmas.resources import now, read_bytes, write_text
 from dilemmas.schema import (
     PLACES,
     Action,
@@ -149,6 +151,29 @@ async def sort_blind(
                 judgements = judging.outcome.judgements = judging.judgements()
                 write_text(folder / JUDGEMENTS, "".join(one.model_dump_json() + "\n" for one in judgements))
     return judging.outcome
+
+
+def kept(dilemmas: Sequence[Dilemma], folder: Path) -> tuple[Judgement, ...]:
+    """The readings of these very revisions that an earlier judging left in a folder; none where there was none.
+
+    Raises:
+        InputError: `judgements.jsonl` cannot be read; names the line.
+    """
+    path = folder / JUDGEMENTS
+    if not path.exists():
+        return ()
+    wanted = {(dilemma.id, dilemma.revision) for dilemma in dilemmas}
+    found: list[Judgement] = []
+    for number, line in enumerate(read_bytes(path, "file of judgements").splitlines(), start=1):
+        try:
+            found.append(Judgement.model_validate_json(line))
+        except ValidationError:
+            raise InputError(
+                "holds no judgement",
+                where=f"{path}, line {number}",
+                fix="Delete the file, or judge again with --judge.",
+            ) from None
+    return tuple(one for one in found if one.kind == "machine" and (one.dilemma, one.revision) in wanted)
 
 
 def _plan(

@@ -24,7 +24,9 @@ def render(template: str, **variables: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, p=p_value, share=share, interval=interval, signed=signed)
+    environment.filters.update(
+        number=number, p=p_value, share=share, interval=interval, share_interval=share_interval, signed=signed
+    )
     return environment.get_template(template).render(**variables)
 
 
@@ -42,6 +44,12 @@ def interval(found: dict[str, Any], digits: int = 2) -> str:
     """`[low, high]`, or a dash."""
     low, high = found.get("low"), found.get("high")
     return f"[{number(low, digits)}, {number(high, digits)}]" if known(low) and known(high) else "–"
+
+
+def share_interval(found: dict[str, Any]) -> str:
+    """`[low, high]` in percent, or a dash."""
+    percent = {end: 100 * found[end] for end in ("low", "high") if known(found.get(end))}
+    return f"{interval(percent, 0)} %" if len(percent) == 2 else "–"
 
 
 def p_value(x: Any) -> str:

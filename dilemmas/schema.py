@@ -604,6 +604,8 @@ class Findings(Record):
     """Checksum of that file."""
     dilemmas: int = Field(ge=0)
     """How many dilemmas it holds."""
+    records: dict[str, str] = Field(default_factory=dict)
+    """Checksum of each dilemma as it was checked, by id, so that nobody's later edit is written over."""
     created: str
     """UTC time (ISO 8601)."""
     versions: dict[str, str]
@@ -611,7 +613,7 @@ class Findings(Record):
     judge: str | None = None
     """The model that sorted the actions; none where none was asked."""
     findings: tuple[Finding, ...]
-    """Errors first, then in the order of the file."""
+    """Errors first; within a severity what is about the whole set, then in the order of the file."""
     confounds: tuple[Confound, ...] = ()
     """Length, readability and sentiment against side and strength."""
     cues: tuple[Cues, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import escape as html_of
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +126,14 @@ def test_every_part_of_the_findings_is_on_the_page() -> None:
     assert_safe(shown)
     for name in SECTIONS:
         assert any(attributes.get("id") == name for _, attributes in shown.elements), name
-    assert "2errors, on 1 dilemma" in shown.text
+    assert "2errors, 1 of them on 1 dilemma" in shown.text
     assert "2warnings, on 2 dilemmas" in shown.text
+    assert "1note, on no single dilemma" in shown.text
     assert "1line that could not be used" in shown.text
     assert shown.rows("rule", "dilemmas")["length"][1] == "2"
     assert all(rule.looks_for in shown.text for rule in RULES)
     assert shown.rows("property", "interval")["words"][2:5] == ["0.00", "0.00", "[−1.00, 1.00]"]
-    assert shown.rows("trained without", "95 % interval")["the values it is tried on"][1] == "60 %"
+    assert shown.rows("trained without", "95 % interval")["the values it is tried on"][1:3] == ["60 %", "[50, 70] %"]
     grid = shown.rows("value", *topics())
     assert set(values()) <= set(grid)
     assert grid[dilemmas[0].value].count("1") == 1
@@ -155,6 +157,7 @@ def test_a_dilemma_stands_beside_its_findings_with_the_action_marked() -> None:
     assert [kind for tag, a in own.elements if tag == "li" and (kind := a.get("class"))] == ["error", "warning"]
     marked = re.findall(r'<tr class="error"><th scope="row">(\w+), (\w+) <span>\[3\]</span>', own.html)
     assert marked == [(second.actions[3].polarity, second.actions[3].intensity)]
+    assert f'<p class="warning"><bdi>{html_of(second.scenario)}' in own.html
 
 
 def test_dilemmas_with_errors_come_first_and_those_without_findings_not_at_all() -> None:
@@ -179,6 +182,23 @@ def test_a_pair_of_neighbours_is_shown_once_with_both_scenarios() -> None:
     part = section(page.render(all_found(dilemmas), dilemmas, RULES), "neighbours")
     assert [words[:4] for tag, words in part.runs if tag == "h3" and words[0].isdigit()] == ["0.75", "0.25"]
     assert part.text.count(dilemmas[0].scenario) == 2
+
+
+def test_pairs_beyond_the_nearest_few_are_shown_where_they_are_alike() -> None:
+    dilemmas = shipped()
+    near = [0.9, 0.8, 0.7, 0.6, 0.5, 0.25, 0.24, 0.1]
+    found = [
+        Neighbour(id=dilemmas[2 * n].id, other=dilemmas[2 * n + 1].id, similarity=one, method="tfidf")
+        for n, one in enumerate(near)
+    ]
+    assert [one.similarity for one in page._nearest(found)] == near[:6]
+    assert len(page._nearest(found[3:])) == page.FEWEST_PAIRS
+
+
+def test_backticks_in_a_fix_are_set_as_code() -> None:
+    dilemmas = shipped()
+    found = nothing_found(dilemmas, findings=[ALONE(dilemmas[0], "says strongly", fix="Give `<id>` a name & go.")])
+    assert "Give <code>&lt;id&gt;</code> a name &amp; go." in page.render(found, dilemmas, RULES)
 
 
 def test_the_lowest_agreement_is_first_and_what_nobody_could_read_last() -> None:

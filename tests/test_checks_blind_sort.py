@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,16 @@ def test_only_a_machines_sorting_of_this_revision_counts(other: dict[str, object
     assert scores(DILEMMAS, [stray]) == ()
     assert found([stray]) == []
     assert scores(DILEMMAS, [stray, reading(FIRST)])[0].side == 1
+
+
+def test_people_are_scored_by_the_same_code_and_apart_from_machines() -> None:
+    mixed = [reading(FIRST), reading(FIRST, (6, 5, 4, 3, 2, 1), kind="person", reviewer="a-reader")]
+    assert [(one.asked, one.side) for one in scores(DILEMMAS, mixed)] == [(1, 1)]
+    assert [(one.asked, one.side) for one in scores(DILEMMAS, mixed, "person")] == [(1, 0)]
+
+
+def test_unreadable_replies_may_have_been_cut_off() -> None:
+    assert "--max-tokens" in blind_sort.JUDGE_UNREADABLE.fix
 
 
 @pytest.mark.parametrize("dilemmas", [(), DILEMMAS])
@@ -262,6 +273,34 @@ def test_a_lean_under_one_letter_is_found_though_most_sides_are_right() -> None:
     assert "%" not in unfit.what  # the share of right sides is beyond doubt
 
 
+def erring(share: float, *, always: bool = False) -> list[Judgement]:
+    """Three readings of all dilemmas with that share of sides wrong, drawn anew each time or once for all."""
+    draw = np.random.default_rng(5)
+    made = []
+    for one in DILEMMAS:
+        wrong = draw.random((3, 6)) < share
+        for repeat in range(3):
+            judged = [7 - place if wrong[0 if always else repeat, place - 1] else place for place in RIGHT]
+            made.append(reading(one, judged, repeat))
+    return made
+
+
+@pytest.mark.parametrize("share", [0.4, 0.3, 0.2])
+def test_a_judge_that_contradicts_itself_is_unfit_though_better_than_chance(share: float) -> None:
+    findings = found(erring(share))
+    (unfit,) = by_rule(findings, "judge-unfit")
+    assert unfit.severity == "warning"
+    assert unfit.what.startswith("the judge contradicts itself")
+    assert {one.severity for one in findings if one is not unfit} == {"note"}
+
+
+@pytest.mark.parametrize(("share", "always"), [(0, False), (0.03, False), (0.15, True)])
+def test_a_judge_that_says_the_same_in_every_order_is_believed(share: float, always: bool) -> None:
+    findings = found(erring(share, always=always))
+    assert by_rule(findings, "judge-unfit") == []
+    assert not always or "warning" in {one.severity for one in by_rule(findings, "side-disagrees")}
+
+
 def test_positions_prove_nothing_where_the_actions_were_not_shuffled() -> None:
     def unshuffled(dilemma: Dilemma) -> Judgement:
         places = sorted(reading(dilemma, WRONG).placements, key=lambda one: PLACES.index((one.polarity, one.intensity)))
@@ -273,7 +312,8 @@ def test_positions_prove_nothing_where_the_actions_were_not_shuffled() -> None:
 def test_a_few_dilemmas_do_not_show_that_a_judge_is_fit() -> None:
     few = DILEMMAS[: blind_sort.FEWEST_DILEMMAS - 1]
     findings = found([reading(one, WRONG, repeat) for one in few for repeat in range(3)], few)
-    assert len(by_rule(findings, "judge-unfit")) == 1
+    (unfit,) = by_rule(findings, "judge-unfit")
+    assert unfit.fix == f"Judge at least {blind_sort.FEWEST_DILEMMAS} dilemmas."
     assert len(by_rule(findings, "side-disagrees")) == len(few)
     assert {one.severity for one in findings} == {"note"}
 

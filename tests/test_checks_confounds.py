@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dilemmas import dataset
+from dilemmas import dataset, taxonomy
 from dilemmas.checks import confounds
 from dilemmas.schema import PLACES, Action, Confound, Cues, Dilemma, Finding, Severity
 
 SHIPPED = dataset.read(dataset.shipped_path()).dilemmas
 Reword = Callable[[Action], str]
+KINDS = ("Benevolence", "Universalism", "Power", "Achievement")
 
 
 def reworded(reword: Reword, dilemmas: Sequence[Dilemma] = SHIPPED) -> list[Dilemma]:
@@ -53,7 +54,7 @@ def swapped(dilemmas: Sequence[Dilemma]) -> list[Dilemma]:
 
 
 def check(dilemmas: Sequence[Dilemma]) -> dict[str, Finding]:
-    found = list(confounds.find(confounds.measure(dilemmas), confounds.cues(dilemmas)))
+    found = list(confounds.find(confounds.measure(dilemmas), confounds.cues(dilemmas), dilemmas))
     assert all(finding.id is None and finding.where == "all actions" for finding in found)
     return {finding.rule: finding for finding in found}
 
@@ -134,12 +135,31 @@ def test_wording_in_half_of_the_dilemmas_is_a_warning() -> None:
     assert check(half)["wording-cues"].severity == "warning"
 
 
-@pytest.mark.parametrize("both_sides", [False, True])
-def test_a_word_that_only_marks_its_value_is_no_cue(both_sides: bool) -> None:
-    """Six values, eight dilemmas each; the value's word stands in the actions that serve it.
+def test_words_are_listed_once_and_only_where_they_tell_more_than_chance() -> None:
+    assert all(one.low < 0.5 and not one.aligned and not one.opposed for one in confounds.cues(SHIPPED))
+    spoilt = confounds.cues(reworded(gladly))
+    assert [(one.held_out, bool(one.aligned)) for one in spoilt] == [("dilemma", False), ("value", True)]
 
-    As the competing value's word it stands in opposed actions, which must not push accuracy below chance.
-    """
+
+@pytest.mark.parametrize(("turned", "severity"), [(False, "warning"), (True, "error")])
+def test_wording_is_no_error_where_one_kind_of_value_always_stands_against_another(
+    turned: bool, severity: Severity
+) -> None:
+    """Deeds of giving and of winning, with no other habit; turned, every second dilemma has the kinds exchanged."""
+    by_kind = {kind: [name for name, one in taxonomy.values().items() if one.basic_value == kind] for kind in KINDS}
+    giving, winning = ([name for kind in kinds for name in by_kind[kind]] for kinds in (KINDS[:2], KINDS[2:]))
+    spoilt = []
+    for number, one in enumerate(SHIPPED):
+        sides = giving[number % len(giving)], winning[number % len(winning)]
+        value, rival = sides[::-1] if turned and number % 2 else sides
+        spoilt.append(one.model_copy(update={"value": value, "competing_value": rival}))
+    finding = check(reworded(gladly, spoilt))["wording-cues"]
+    assert finding.severity == severity
+    assert ("different kinds" in finding.what) == (not turned)
+
+
+def marked_by_value(both_sides: bool, draw: int) -> list[Dilemma]:
+    """Six values, eight dilemmas each; the value's word stands in the actions that serve it."""
     values = sorted({one.value for one in SHIPPED})[:6]
     word = dict(zip(values, ("amber", "birch", "coral", "daisy", "ember", "fjord"), strict=True))
     made: list[Dilemma] = []
@@ -147,11 +167,21 @@ def test_a_word_that_only_marks_its_value_is_no_cue(both_sides: bool) -> None:
         value, rival = values[number % 6], values[(number % 6 + 1 + number // 6 % 5) % 6]
         mark = {"aligned": word[value], "opposed": word[rival] if both_sides else ""}
         update = {"id": f"made-{number}", "value": value, "competing_value": rival if both_sides else "Loyal"}
-        base = relabelled(SHIPPED, number // 24)[number % 24].model_copy(update=update)
+        base = relabelled(SHIPPED, 2 * draw + number // 24)[number % 24].model_copy(update=update)
         made += reworded(lambda one, mark=mark: f"{one.text} {mark[one.polarity]}", [base])  # type: ignore[misc]
-    assert cues(made, "value").low < 0.5 < cues(made, "value").high
-    assert both_sides or cues(made, "dilemma").low > 0.55
-    assert "wording-cues" not in check(made)
+    return made
+
+
+@pytest.mark.parametrize("both_sides", [False, True])
+def test_a_word_that_only_marks_its_value_is_no_cue(both_sides: bool) -> None:
+    """As the competing value's word it stands in opposed actions, which must not push accuracy below chance.
+
+    Over six draws of the labels, because one draw of 24 texts may come to .43 by itself.
+    """
+    draws = [marked_by_value(both_sides, draw) for draw in range(6)]
+    assert np.mean([cues(made, "value").accuracy for made in draws]) == pytest.approx(0.5, abs=0.05)
+    assert both_sides or cues(draws[0], "dilemma").low > 0.55
+    assert "wording-cues" not in check(draws[0])
 
 
 def test_exchanging_the_sides_turns_the_signs_and_keeps_the_sizes() -> None:

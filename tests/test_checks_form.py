@@ -52,16 +52,52 @@ def test_a_scenario_is_told_to_the_reader(scenario: str, severity: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sentence", "severity"),
+    [
+        ("Type I diabetes runs in his family, and Part I of the exam is near.", None),
+        ("He reads about Elizabeth I all day.", None),
+        ("The chapel of Our Lady is lit, and they sing We Shall Overcome.", None),
+        ("Tell us, the letter says.", "warning"),
+        ("We know that our lake is deep.", "warning"),
+        ("We know that our lake and my boat are old.", "error"),
+        ("On Saturday I lent my boat.", "error"),
+        ("Yesterday I lent my boat.", "error"),
+    ],
+)
+def test_a_narrator_is_told_from_a_numeral_and_a_title(sentence: str, severity: str | None) -> None:
+    assert found(spoilt(scenario=f"{SCENARIO} {sentence}")) == (
+        [("second-person", severity, "scenario")] if severity else []
+    )
+
+
+def test_a_lone_you_after_the_first_sentence_is_no_address() -> None:
+    told = SCENARIO.replace("You keep", "Marta keeps").replace("Your", "Her").replace("you", "her")
+    assert found(spoilt(scenario=f"{told} It is late, as you may imagine.")) == [
+        ("second-person", "warning", "scenario")
+    ]
+    assert found(spoilt(scenario=f"You know Marta. {told}")) == []
+
+
+@pytest.mark.parametrize(
     ("text", "severity"),
     [
         ("You tell Tomas at once that both have asked, and that nobody can say who gets the boat.", "error"),
         ("Tell Tomas at once that both have asked, and that nobody can say who gets the big boat.", "error"),
         ("The keeper says 'I shall tell Tomas' and then names the time that he wants for the crossing.", "error"),
+        ("He tells my father that both have asked, and that nobody can say who gets the big boat.", "error"),
         ("I tell Tomas at once that both have asked, as you would, and that nobody can say more.", "warning"),
     ],
 )
 def test_an_action_is_what_i_do(text: str, severity: str) -> None:
     assert found(spoilt(texts={0: text})) == [("first-person", severity, "actions[0].text")]
+
+
+@pytest.mark.parametrize("text", ["My answer to Tomas is no, and", "Our list is full, and", "At noon we tell Tomas"])
+def test_an_action_may_begin_in_other_ways(text: str) -> None:
+    assert (
+        found(spoilt(texts={0: f"{text} the big boat stays with the fishers of this village till the week is over."}))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +131,9 @@ def test_six_actions_are_about_equally_long() -> None:
     [
         ("(mild)", "error"),
         ("(Strong, aligned)", "error"),
-        ("and strongly advise him to wait.", "error"),
+        ("and strongly advise him to wait.", "warning"),
+        ("beside a mildly spiced stew.", "warning"),
+        ("and mildly opposed to him.", "error"),
         ("as the moderately opposed one of us.", "error"),
         ("which is the opposed option.", "error"),
         ("with a mild protest.", "warning"),
@@ -161,6 +199,13 @@ def test_a_rationale_says_more_than_its_label(reason: str, severity: str | None)
     assert found(spoilt(reasons={0: reason})) == ([("rationale", severity, "actions[0].rationale")] if severity else [])
 
 
+def test_a_rationale_is_not_its_action_again() -> None:
+    copied = spoilt(reasons={0: TEXTS[0].upper()})
+    nearly = spoilt(reasons={0: f"Honest comes first: {TEXTS[0].replace('boat', 'vessel')}"})
+    assert found(copied) == [("rationale", "error", "actions[0].rationale")]
+    assert found(nearly) == [("rationale", "warning", "actions[0].rationale")]
+
+
 def test_a_rationale_stands_once() -> None:
     again = spoilt(reasons={4: spoilt().actions[1].rationale.upper()})
     assert found(again) == [("rationale", "error", "actions[4].rationale")]
@@ -171,11 +216,47 @@ def test_a_rationale_stands_once() -> None:
     [
         "[name]", "{{ name }}", "{name}", "<name>", "Person A", "____", "TODO", "XXX", "lorem ipsum dolor",
         "As an AI, I pass.", "Here is a dilemma.", "```json", "**now**", '"scenario": ', "aligned_strong",
-        "Action 1: wait.", "Option B: wait.", "\nRationale: he waits.",
+        "Action 1: wait.", "Option B: wait.", "\nRationale: he waits.", "\n1. He waits.", "\nA) He waits.",
+        "\n- He waits.", "As a helpful assistant, I pass.",
     ],
 )  # fmt: skip
 def test_a_leftover_is_found(leftover: str) -> None:
     assert ("placeholder", "error", "scenario") in found(spoilt(scenario=f"{SCENARIO} {leftover}"))
+
+
+@pytest.mark.parametrize("mark", ["1.", "12)", "A)", "(b)", "-", "•"])
+def test_an_action_does_not_begin_as_a_line_of_a_list(mark: str) -> None:
+    assert found(spoilt(texts={1: f"{mark} {TEXTS[1]}"})) == [("placeholder", "error", "actions[1].text")]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "I'm sorry, but I can't help with that request.",
+        "I’m sorry, I cannot write an action that hides what was agreed about the boat from the fishers.",
+        "Sorry, I am unable to assist with this.",
+        "I must say that I cannot comply with this request.",
+    ],
+)
+def test_a_refusal_in_place_of_an_action_or_rationale_is_found(refusal: str) -> None:
+    assert ("placeholder", "error", "actions[5].text") in found(spoilt(texts={5: refusal}))
+    assert ("placeholder", "error", "actions[5].rationale") in found(spoilt(reasons={5: refusal}))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "\"I'm sorry, but I can't help with that request,\" I tell Tomas, and I leave him on the jetty with his songs.",
+        "I am sorry for both of them, but I cannot help Tomas, and I give the fishers the big boat at once.",
+    ],
+)
+def test_what_somebody_says_in_a_story_is_no_refusal(told: str) -> None:
+    assert found(spoilt(texts={0: told})) == []
+
+
+@pytest.mark.parametrize("name", ["Company B", "Friend B"])
+def test_what_may_be_a_name_is_a_warning(name: str) -> None:
+    assert found(spoilt(scenario=f"{SCENARIO} He served with {name} once.")) == [("placeholder", "warning", "scenario")]
 
 
 @pytest.mark.parametrize("text", ["...", "…", "?", "1."])
@@ -191,6 +272,7 @@ def test_a_text_has_words(text: str) -> None:
         "Wait... he asks.",
         "You rate it 3 < 5.",
         "Size XXL is left.",
+        "The sign reads [sic] closed.",
     ],
 )
 def test_what_looks_like_a_leftover_is_left_alone(innocent: str) -> None:
@@ -269,7 +351,14 @@ def test_a_character_that_nobody_sees_is_found(character: str, severity: str) ->
 
 @pytest.mark.parametrize(
     ("word", "severity"),
-    [("l\u0430ke", "error"), ("l\u03bfke", "error"), ("ｌake", "error"), ("𝗹𝗮𝗸𝗲", "error"), ("озеро", "warning")],
+    [
+        ("lΩke", "error"),
+        ("l\u0430ke", "error"),
+        ("l\u03bfke", "error"),
+        ("ｌake", "error"),
+        ("𝗹𝗮𝗸𝗲", "error"),
+        ("озеро", "warning"),
+    ],
 )
 def test_letters_of_another_script_are_found(word: str, severity: str) -> None:
     text = SCENARIO.replace("lake", word)
@@ -278,7 +367,9 @@ def test_letters_of_another_script_are_found(word: str, severity: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("word", ["naïve", "Łódź", "Đà Nẵng", "e\u0301clair", "5 µm", "8 €", "– so"])
+@pytest.mark.parametrize(
+    "word", ["naïve", "Łódź", "Đà Nẵng", "e\u0301clair", "5 µm", "5 μm", "10 kΩ", "πr²", "9 m²", "8 €", "– so"]
+)
 def test_letters_with_marks_and_signs_are_left_alone(word: str) -> None:
     assert found(spoilt(scenario=f"{SCENARIO} You say {word}.")) == []
 

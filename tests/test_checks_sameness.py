@@ -366,8 +366,29 @@ def test_motifs_are_hardly_ever_found_where_words_do_not_hang_on_the_value() -> 
     assert hits <= 6  # 2 expected at most; over 6 has a chance below 1 %
 
 
-def test_a_set_of_one_value_has_nothing_to_be_held_against() -> None:
-    assert of("same-motif", set_with_motif("scholarships", 9, 2)[:11]) == []
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_few_dilemmas_all_on_one_thing_are_found_among_values_with_one_each(size: int) -> None:
+    others = [one for one in SHIPPED if one.value != "Equality"]
+    made = [
+        one.model_copy(update={"value": "Equality", "scenario": f"{one.scenario} A scholarship is to be given."})
+        for one in others[:size]
+    ]
+    found = of("same-motif", [*made, *others[size:]])
+    assert [one.id for one in found] == [one.id for one in made[1:]]
+    assert all('"scholarship"' in one.what for one in found)
+
+
+def test_a_file_of_one_value_is_held_against_the_shipped_scenarios() -> None:
+    def on_equality(more: str) -> list[Dilemma]:
+        changes = [{"value": "Equality", "scenario": one.scenario + more} for one in SHIPPED[:11]]
+        return [one.model_copy(update=change) for one, change in zip(SHIPPED, changes, strict=False)]
+
+    assert of("same-motif", on_equality("")) == []
+    found = of("same-motif", on_equality(" A scholarship is to be given."))
+    assert [one.id for one in found] == [one.id for one in SHIPPED[1:11]]
+    assert {one.severity for one in found} == {"note"}
+    assert '"scholarship" stands in 11 of 11' in found[0].what
+    assert "no other value" in found[0].what
 
 
 # Openings
@@ -394,6 +415,17 @@ def test_an_opening_may_be_shared_by_few(size: int, alike: int, found: int) -> N
     findings = of("scenario-openings", made)
     assert [one.id for one in findings] == [f"made-{number}" for number in range(alike - found, alike)]
     assert all(one.others == ("made-0",) for one in findings)
+
+
+def test_openings_are_quoted_as_they_are_written() -> None:
+    actions = tuple(
+        action.model_copy(update={"text": f"I tell Anne-Marie, {place} times."})
+        for place, action in enumerate(SHIPPED[0].actions)
+    )
+    (finding,) = of("action-openings", [SHIPPED[0].model_copy(update={"actions": actions})])
+    assert '"I tell Anne-Marie"' in finding.what
+    (finding,) = of("scenario-openings", [dilemma(f"made-{number}", "On 3 May, Ms Ito waits.") for number in range(4)])
+    assert '"On 3 May, Ms Ito"' in finding.what
 
 
 def test_nothing_in_the_shipped_set_is_an_error() -> None:

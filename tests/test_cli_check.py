@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from dilemmas import asking, cli, dataset, resources
 from dilemmas.checks.__main__ import FAMILIES
 from dilemmas.checks.__main__ import text as documentation
+from dilemmas.cli.check import _ranges
 from dilemmas.cli.findings import print_findings
 from dilemmas.schema import Findings
 
@@ -97,9 +98,16 @@ def test_a_bad_file_ends_with_one_and_every_finding_is_in_the_files(check: Comma
     for rule in {finding.rule for finding in found.findings}:
         assert f": {rule}  " in done.stdout
         assert f'id="rule-{rule}"' in page
-    assert "dilemmas generate --repair here/findings.json" in done.stdout
+    assert re.search(
+        r"next      mend lines [\d, -]+ first, .* dilemmas generate --repair here/findings.json", done.stdout
+    )
+    assert not [line for line in done.stdout.splitlines() if line != line.rstrip()]
     severities = [finding.severity for finding in found.findings]
     assert severities == sorted(severities, key=("error", "warning", "note").index)
+    for severity in set(severities):
+        places = [one.where for one in found.findings if one.severity == severity]
+        lines = [int(line[1]) if (line := re.match(r"line (\d+)", place)) else 0 for place in places]
+        assert lines == sorted(lines), "what is about the set comes first"
 
 
 def test_json_is_all_there_is_on_standard_output(check: Command, tmp_path: Path) -> None:
@@ -129,7 +137,15 @@ def fails(done: subprocess.CompletedProcess[str], *words: str) -> None:
         (("--judge", "a-model"), ("a-model", "--base-url")),
         (("--judge", "scripted"), ("scripted",)),
         (("--embed", "a-model"), ("a-model", "--base-url")),
-        (("--judge", "m", "--base-url", "127.0.0.1:9"), ("base_url", "http://")),
+        (("--judge", "m", "--base-url", "127.0.0.1:9"), ("--base-url", "http://")),
+        (("--embed", "m", "--embed-url", "127.0.0.1:9"), ("error: --embed-url", "http://")),
+        (("--judge", "m"), ("error: --judge", "--base-url http")),
+        (("--embed", "m"), ("error: --embed", "--base-url http")),
+        (("--judge", "embedded", "--base-url", "http://127.0.0.1:9/v1"), ("error: --base-url", "--judge")),
+        (("--orders", "3"), ("--orders", "--judge")),
+        (("--seed", "0"), ("--seed", "--judge")),
+        (("--max-tokens", "9"), ("--max-tokens", "--judge")),
+        (("--concurrency", "2"), ("--concurrency", "--embed")),
         (("--judge", "m", "--base-url", "http://127.0.0.1:9/v1", "--orders", "0"), ("--orders",)),
         (("--judge", "m", "--base-url", "http://127.0.0.1:9/v1", "--concurrency", "0"), ("concurrency",)),
     ],
@@ -194,6 +210,73 @@ def test_a_judge_that_stops_half_way_leaves_findings_and_the_same_command_goes_o
         done = check(*arguments)
     assert done.returncode == 0, done.stderr
     assert len(again.questions) == 4
+
+    assert done.stderr == ""
+
+
+def test_what_to_do_about_a_lost_judge_is_said_once(check: Command, few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_pause", lambda *_: 0.0)
+    with FakeServer(script=judged, die_after=2) as server:
+        done = check(few, "--judge", "fake", "--base-url", server.address, "--concurrency", "1")
+    assert done.stderr.count("same command again") == 1
+
+
+def test_an_earlier_judges_readings_count_where_none_is_asked(check: Command, tmp_path: Path, few: Path) -> None:
+    with FakeServer(script=judged) as server:
+        check(few, "--judge", "fake", "--base-url", server.address, "--out", "out")
+    before = findings_in(tmp_path / "out")
+    assert check(few, "--out", "out").returncode == 0
+    after = findings_in(tmp_path / "out")
+    assert (after.judge, after.sorts, after.findings) == ("fake", before.sorts, before.findings)
+    first, second = dataset.read(few).dilemmas
+    dataset.write(few, [first, second.model_copy(update={"revision": 2})])
+    check(few, "--out", "out")
+    assert [sort.id for sort in findings_in(tmp_path / "out").sorts] == [first.id]
+    (tmp_path / "out" / "judgements.jsonl").write_text("no judgement\n")
+    fails(check(few, "--out", "out"), "judgements.jsonl, line 1", "--judge")
+
+
+def test_findings_of_another_file_are_not_overwritten(check: Command, tmp_path: Path, few: Path) -> None:
+    other = tmp_path / "other" / "few.jsonl"
+    other.parent.mkdir()
+    other.write_bytes(few.read_bytes())
+    check(few)
+    before = findings_in(tmp_path / "checks" / "few")
+    fails(check(other), "checks/few", "holds findings of ../../few.jsonl", "--out")
+    assert findings_in(tmp_path / "checks" / "few") == before
+    assert check(other, "--out", "elsewhere").returncode == 0
+    assert check(few).returncode == 0
+
+
+def test_a_path_with_a_space_can_be_copied_from_the_next_step(
+    check: Command, write_lines: Callable[..., Path], record: dict[str, Any]
+) -> None:
+    record["actions"][0]["text"] = "TODO"
+    done = check(write_lines(record), "--out", "a folder")
+    assert "next      dilemmas generate --repair 'a folder/findings.json'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"), [([4], "4"), ([1, 2], "1-2"), ([3, 17, 18, 19], "3, 17-19"), ([1, 3, 5, 6], "1, 3, 5-6")]
+)
+def test_line_numbers_are_told_in_runs(numbers: list[int], words: str) -> None:
+    assert _ranges(numbers) == words
+
+
+def test_a_judge_that_says_nothing_readable_is_told_by_the_exit_code(check: Command, few: Path) -> None:
+    with FakeServer(script=lambda seen: completion("Hm.") if seen.is_question else None) as server:
+        done = check(few, "--judge", "fake", "--base-url", server.address)
+    assert done.returncode == 3, done.stdout
+    assert "sorted blind by fake: no reading could be used" in done.stdout
+    assert "6 of 6 readings" in done.stderr
+    assert "--max-tokens" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "sent"), [((), 3000), (("--max-tokens", "9000"), 9000)])
+def test_a_judge_has_room_to_think(check: Command, few: Path, given: tuple[str, ...], sent: int) -> None:
+    with FakeServer(script=judged) as server:
+        check(few, "--judge", "fake", "--base-url", server.address, *given)
+    assert {body["max_tokens"] for body in server.questions} == {sent}
 
 
 def test_a_key_that_is_refused_is_wrong_input(check: Command, few: Path, tmp_path: Path) -> None:
@@ -265,6 +348,21 @@ def test_only_so_many_findings_of_a_rule_are_shown(capsys: pytest.CaptureFixture
     assert shown.count("is long") == 10
     assert "and 1,190 more in findings.json" in shown
     assert shown.count("Cut it.") == 1
+
+
+def test_measures_have_their_units_and_intervals_their_level(capsys: pytest.CaptureFixture[str]) -> None:
+    effect = {"measure": "readability", "factor": "intensity", "n": 616, "estimate": -1.25, "low": -11.5, "high": -1.0}
+    cues = {"features": "words", "held_out": "value", "n": 24, "accuracy": 0.53, "low": 0.4, "high": 0.67}
+    coverage = {"grid": {}, "basic_values": {}, "competing_values": {}, "relations": {}, "settings": {}}
+    found = Findings.model_validate(
+        {"dataset": "x", "sha256": "", "dilemmas": 24, "created": "", "versions": {}, "findings": []}
+        | {"confounds": [{**effect, "dz": -0.25}], "cues": [cues], "coverage": coverage}
+    )
+    print_findings(found, "mine.jsonl")
+    shown = capsys.readouterr().out
+    assert re.search(r"^ readability, grades +strong less mild +616 +−1.25 +\[−11.50, −1.00\] +−0.25$", shown, re.M)
+    assert "joint 95 %" in shown
+    assert re.search(r"53 % +\[40, 67\] %", shown)
 
 
 def test_the_documentation_is_what_the_rules_say() -> None:

@@ -17,14 +17,14 @@ from pydantic import ValidationError
 
 from dilemmas import config, dataset
 from dilemmas.drafts import planning
-from dilemmas.drafts.file import DraftFile, history_of, journal_of
-from dilemmas.drafts.form import Draft, form, recalled, told
+from dilemmas.drafts.file import DraftFile, alone, history_of, journal_of, move_aside
+from dilemmas.drafts.form import Draft, completion, form, recalled, said, told
 from dilemmas.drafts.planning import AVOIDED, Job, avoid, prepare, summary, todo
 from dilemmas.drafts.writing import Task
 from dilemmas.errors import InputError
 from dilemmas.journal import Entry, Journal
 from dilemmas.prompts import Prompts
-from dilemmas.schema import PLACES, Coverage, Dilemma, Finding, Findings, Setting, Severity
+from dilemmas.schema import PLACES, Coverage, Dilemma, Finding, Findings, Setting, Severity, sha256
 
 Record = dict[str, Any]
 SHIPPED = dataset.read(dataset.shipped_path()).dilemmas
@@ -105,22 +105,50 @@ def test_lengths_are_sent_where_they_are_followed_and_narrow_ones_to_a_tiny_mode
     assert form({"messages": []}, "free", brief=False) == {}
 
 
-def test_asking_again_shows_the_last_reply_and_what_was_wrong_with_it() -> None:
+@pytest.mark.parametrize(("text", "shown"), [("{" * 5000, "{" * 1500), (" first\n", "first"), (" \n", "(nothing)")])
+def test_asking_again_shows_the_last_reply_and_what_was_wrong_with_it(text: str, shown: str) -> None:
     prompt: list[Record] = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
-    call = {"id": "1", "type": "function", "function": {"name": "Draft", "arguments": "{" * 5000}}
-    later: list[Record] = [
-        {"role": "assistant", "content": "first"},
-        {"role": "user", "content": "wrong"},
-        {"role": "assistant", "content": "", "tool_calls": [call]},
-        {"role": "tool", "content": "bad\n    For further information visit https://x/y\nagain", "tool_call_id": "1"},
-    ]
-    assert recalled(prompt) == prompt
-    shown = recalled(prompt + later)
-    assert shown == [
-        *prompt,
-        {"role": "assistant", "content": "{" * 1500},
-        {"role": "user", "content": "bad\nagain"},
-    ]
+    *first, reply, wrong = recalled(prompt, text, "too short" + "!" * 5000)
+    assert first == prompt
+    assert reply == {"role": "assistant", "content": shown}
+    assert wrong["role"] == "user"
+    assert "anew" in wrong["content"]
+    assert "too short!" in wrong["content"]
+    assert len(wrong["content"]) == 1500
+
+
+def reply_with(**message: Any) -> Record:
+    return {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", **message}}]}
+
+
+def called(**call: Any) -> Record:
+    return {"id": "1", "type": "function", "function": {"name": "Draft", "arguments": "{}"}, **call}
+
+
+@pytest.mark.parametrize(
+    ("message", "content", "calls", "text"),
+    [
+        ({"content": "a"}, "a", 0, "a"),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "text", "text": "b"}]}, "ab", 0, "ab"),
+        ({"content": {"a": 1}}, None, 0, ""),
+        ({"content": 5}, None, 0, ""),
+        ({}, None, 0, ""),
+        ({"content": None, "tool_calls": [called()]}, None, 1, "{}"),
+        ({"tool_calls": [called(), {"id": "2", "type": "custom", "custom": {"name": "x"}}]}, None, 1, "{}"),
+        ({"tool_calls": [called(function={"name": "Draft", "arguments": None})]}, None, 0, ""),
+        ({"tool_calls": [called(function={"name": "Draft", "arguments": {}})]}, None, 0, ""),
+        ({"tool_calls": [called(function={"name": None, "arguments": "{}"})]}, None, 0, ""),
+        ({"tool_calls": [called(function=None), {}, None, "x"]}, None, 0, ""),
+        ({"tool_calls": "abc"}, None, 0, ""),
+    ],
+)  # fmt: skip
+def test_of_a_reply_only_what_has_the_usual_form_is_read(
+    message: Record, content: str | None, calls: int, text: str
+) -> None:
+    body = reply_with(**message)
+    found = completion(body).choices[0].message
+    assert (found.content, len(found.tool_calls or ())) == (content, calls)
+    assert said(body) == text
 
 
 # What is open
@@ -203,6 +231,28 @@ def test_a_shared_setting_is_not_kept_when_a_dilemma_is_written_anew(tmp_path: P
         assert task.setting == kept
 
 
+def test_what_somebody_edited_since_the_check_is_left_to_them(tmp_path: Path) -> None:
+    one, two = SHIPPED[:2]
+    checksums = {dilemma.id: sha256(dataset.to_line(dilemma)) for dilemma in (one, two)}
+    findings = found_wrong((one.id, 1, "error"), (two.id, 1, "error")).model_copy(update={"records": checksums})
+    edited = one.model_copy(update={"scenario": "You mended this by hand."})
+    found = todo(Job(config.load(None, {}), tmp_path / "a.jsonl", Prompts(), findings=findings), [edited, two])
+    assert [task.id for task in found.tasks] == [two.id]
+    assert "edited since" in str(found.notices)
+
+
+def test_what_does_not_fit_the_plan_is_said(tmp_path: Path) -> None:
+    first, second = todo(job(tmp_path / "a.jsonl"), ()).tasks[:2]
+    place = Setting(place="A yard", relationship="A friend", role="A guest", stakes="An hour")
+    other_seed = as_dilemma(first, setting=place)
+    moved = as_dilemma(second, value="Equality", setting=None)
+    found = todo(job(tmp_path / "a.jsonl"), (other_seed, moved))
+    assert [notice.split()[0] for notice in found.notices] == ["1", "1"]
+    assert "another value" in found.notices[0]
+    assert "--seed" in found.notices[1]
+    assert todo(job(tmp_path / "a.jsonl"), (as_dilemma(first),)).notices == ()
+
+
 def test_the_list_of_what_to_avoid_is_short_and_about_the_same_value() -> None:
     task = Task("a-task", "Honest", "Religion", "Loyal", None)
     place = Setting(place="A yard", relationship="A friend", role="A guest", stakes="An hour")
@@ -265,8 +315,52 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_left_to_them(tmp_path: P
     with pytest.raises(InputError, match="changed by somebody else") as caught:
         file.keep()
     assert caught.value.where == str(path)
-    assert "--resume" in caught.value.fix
+    assert "no draft is lost" in caught.value.fix
     assert dataset.read(path).dilemmas == (theirs,)
+
+
+def test_files_that_differ_in_their_endings_share_nothing(tmp_path: Path) -> None:
+    names = {journal_of(tmp_path / name) for name in ("a", "a.json", "a.jsonl.txt", "b.jsonl")}
+    assert len(names) == 4
+    assert journal_of(tmp_path / "drafts.jsonl").name == "drafts.attempts.jsonl"
+
+
+@pytest.mark.parametrize("out", [".", "", "a-folder"])
+def test_a_folder_is_no_file_of_drafts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-folder").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        job(Path(out))
+    assert [path.name for path in tmp_path.iterdir()] == ["a-folder"]
+
+
+def test_a_link_leads_to_the_file_itself(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    assert job(tmp_path / "link.jsonl").out == tmp_path / "real.jsonl"
+
+
+def test_an_empty_file_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n")
+    assert len(todo(job(path), tuple(DraftFile(path, {}).dilemmas.values())).tasks) == 22
+
+
+def test_what_cannot_be_read_can_be_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    journal_of(path).write_text("no journal\n")
+    assert len(move_aside(path)) == 1
+    assert [found.read_text() for found in tmp_path.iterdir()] == ["no journal\n"]
+    path.write_text("no dilemma\n")
+    assert len(move_aside(path)) == 1
+    assert not journal_of(path).exists()
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    (tmp_path / ".a.jsonl.abcd").write_text("half a li")
+    (tmp_path / ".b.jsonl.abcd").write_text("another's")
+    with alone(path):
+        assert [found.name for found in tmp_path.glob(".*")] == [".b.jsonl.abcd"]
 
 
 # Before anything is asked

@@ -18,7 +18,8 @@ from draft_server import Answer, DraftServer, Gate, about, attempts, draft, sent
 from fake_server import completion, error
 
 from dilemmas import cli, config, dataset, generate
-from dilemmas.drafts import planning
+from dilemmas.drafts import form, planning, writing
+from dilemmas.drafts.form import said
 from dilemmas.errors import InputError
 from dilemmas.schema import Dilemma, Finding, Severity
 
@@ -184,7 +185,8 @@ BROKEN: list[tuple[Any, str]] = [
     ([draft()], "an object"),
     (completion(json.dumps(draft())[:300], finish="length"), "cut off"),
     (completion(None, refusal="I'd rather not."), "I'd rather not"),
-    (completion(None, tool_calls=[{"function": None}]), "tool_calls"),
+    (completion(None, tool_calls=[{"function": None}]), "JSON"),
+    (completion(5), "JSON"),
     (completion(None), "JSON"),
 ]
 
@@ -205,7 +207,10 @@ def test_a_broken_reply_is_asked_for_again(drafted: Drafted, out: Path, broken: 
     assert written(out)[0].provenance.seed == second.request["seed"] != first.request["seed"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"schema": "ignored", "tools": True}, {"schema": "ignored"}])
+MODES: list[Record] = [{}, {"schema": "ignored", "tools": True}, {"schema": "ignored"}]
+
+
+@pytest.mark.parametrize("settings", MODES)
 def test_the_second_request_says_what_was_wrong_in_plain_turns(drafted: Drafted, settings: Record) -> None:
     replies = iter([draft(scenario="Too short."), "{not json", None])
     with DraftServer(lambda body: next(replies), **settings) as server:
@@ -221,11 +226,66 @@ def test_the_second_request_says_what_was_wrong_in_plain_turns(drafted: Drafted,
     assert "errors.pydantic.dev" not in second[3]["content"] + third[3]["content"]
 
 
-def test_a_reply_that_was_cut_off_is_simply_asked_for_again(drafted: Drafted) -> None:
-    replies = iter([completion("{", finish="length"), None])
-    with DraftServer(lambda body: next(replies)) as server:
+def call(kind: str = "function", **what: Any) -> Answer:
+    return completion(
+        None, tool_calls=[{"id": "1", "type": kind, kind: {"name": "Draft", **what}}], finish="tool_calls"
+    )
+
+
+@pytest.mark.parametrize("settings", MODES)
+@pytest.mark.parametrize(
+    ("broken", "shown", "wrong"),
+    [
+        ("{not json", "{not json", "JSON"),
+        (completion('{"scenario": "You', finish="length"), '{"scenario": "You', "cut off"),
+        (completion(None, refusal="I'd rather not."), "I'd rather not.", "I'd rather not."),
+        (completion("", finish="content_filter"), "(nothing)", "the content filter"),
+        (call(arguments=None), "(nothing)", ""),
+        (call("custom", input="{"), "(nothing)", ""),
+    ],
+)
+def test_whatever_is_wrong_with_a_reply_is_said_in_the_second_request(
+    drafted: Drafted, out: Path, settings: Record, broken: Any, shown: str, wrong: str
+) -> None:
+    replies = iter([broken, None])
+    with DraftServer(lambda body: next(replies), **settings) as server:
         assert drafted(server, values="Honest").asked == 1
-    assert server.drafts[0]["messages"] == server.drafts[1]["messages"]
+    first, second = (body["messages"] for body in server.drafts)
+    assert second[:-2] == first
+    assert second[-2] == {"role": "assistant", "content": shown}
+    noted = attempts(out)[0].error
+    assert noted
+    assert wrong in noted
+    assert noted in second[-1]["content"]
+    if "tools" not in server.drafts[1] and "response_format" not in server.drafts[1]:
+        assert '"opposed_strong"' in second[0]["content"], "the schema stands in the prompt alone"
+
+
+@pytest.mark.parametrize("finish", ["eos", 3, None])
+def test_text_in_parts_and_an_odd_reason_for_the_end_are_no_harm(drafted: Drafted, finish: Any) -> None:
+    text = json.dumps(draft())
+    parts = [{"type": "text", "text": text[:90]}, {"type": "text", "text": text[90:]}]
+    with DraftServer(lambda body: completion(parts, finish=finish)) as server:
+        outcome = drafted(server, values="Honest")
+    assert (outcome.asked, outcome.asked_again) == (1, 0)
+
+
+def test_a_reply_that_cannot_be_handled_leaves_its_dilemma_open_and_the_others_are_written(
+    drafted: Drafted, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(body: Record) -> Any:
+        if said(body) == "odd":
+            raise KeyError("a form nobody thought of")
+        return form.completion(body)
+
+    monkeypatch.setattr(writing, "completion", read)
+    with DraftServer(only("Honest", "odd")) as server:
+        outcome = drafted(server)
+    assert (outcome.asked, outcome.open, outcome.stopped) == (2, 1, None)
+    assert outcome.left_open == {"honest-religion": "KeyError: 'a form nobody thought of'"}
+    (odd,) = (entry for entry in attempts(out) if entry.subject == "honest-religion@1")
+    assert odd.reply is not None
+    assert (odd.attempt, odd.error, odd.result) == (1, outcome.left_open["honest-religion"], None)
 
 
 def test_a_long_broken_reply_does_not_make_the_next_prompt_long(drafted: Drafted) -> None:

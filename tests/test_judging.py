@@ -22,7 +22,7 @@ from dilemmas.asking import Workers
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError, RejectedError, TransientError
 from dilemmas.journal import Journal, entries
-from dilemmas.judging import JOURNAL, JUDGEMENTS, Sorting, read, sort_blind
+from dilemmas.judging import JOURNAL, JUDGEMENTS, Sorting, kept, read, sort_blind
 from dilemmas.prompts import Prompts
 from dilemmas.schema import Dilemma, Judgement, Placement, Reply, Sampling
 
@@ -282,6 +282,22 @@ def test_what_can_change_the_answer_asks_anew(tmp_path: Path, change: dict[str, 
     with server() as at:
         sort(at, tmp_path)
         assert sort(at, tmp_path, **change).asked == asked
+
+
+def test_what_an_earlier_judging_left_is_read_for_the_revisions_it_was_about(tmp_path: Path) -> None:
+    assert kept(DILEMMAS, tmp_path) == ()
+    with server() as at:
+        done = sort(at, tmp_path)
+    assert kept(DILEMMAS, tmp_path) == done.judgements
+    assert kept(REVISED, tmp_path) == done.judgements[3:]
+    person = done.judgements[-1].model_copy(update={"kind": "person"})
+    with (tmp_path / JUDGEMENTS).open("a") as file:
+        file.write(f"{person.model_dump_json()}\n{{}}\n")
+    with pytest.raises(InputError, match="no judgement") as caught:
+        kept(DILEMMAS, tmp_path)
+    assert caught.value.where == f"{tmp_path / JUDGEMENTS}, line {READINGS + 2}"
+    (tmp_path / JUDGEMENTS).write_text(person.model_dump_json())
+    assert kept(DILEMMAS, tmp_path) == ()
 
 
 def test_labels_that_are_exchanged_ask_anew(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def test_the_wheel_has_all_of_the_package_and_nothing_else(built: Built) -> None
     expected = {f"dilemmas/{name}": data for name, data in files(ROOT / "dilemmas").items()}
     for shipped in SHIPPED:
         expected |= {f"dilemmas/{shipped}/{name}": data for name, data in files(ROOT / shipped).items()}
-    assert {f"dilemmas/data/{name}.json" for name in ("taxonomy", "personas", "settings", "check_words")} < set(expected)
+    facts = ("taxonomy", "personas", "settings", "check_words")
+    assert {f"dilemmas/data/{name}.json" for name in facts} < set(expected)
     assert {"dilemmas/dataset/dilemmas.jsonl", "dilemmas/templates/report/report.html.j2"} < set(expected)
     found = in_wheel(built.wheel)
     about = {name for name in found if ".dist-info/" in name}

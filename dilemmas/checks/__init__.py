@@ -8,6 +8,7 @@ beside its code (`rules.Rule`).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dilemmas import dataset
 from dilemmas.checks import blind_sort, confounds, content, coverage, form, sameness
 from dilemmas.checks.rules import Rule
 from dilemmas.resources import now, versions
-from dilemmas.schema import Dilemma, Finding, Findings, Judgement
+from dilemmas.schema import Dilemma, Finding, Findings, Judgement, sha256
 
 RULES: tuple[Rule, ...] = (
     *form.RULES,
@@ -30,6 +31,12 @@ RULES: tuple[Rule, ...] = (
 )
 """All rules, in the order of the documentation."""
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+_LINE = re.compile(r"line (\d+)\b")
+
+
+def noted(path: Path, folder: Path) -> str:
+    """A file's path as findings in a folder note it."""
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def check(
@@ -66,20 +73,20 @@ def check(
         *form.records(survey),
         *form.find(dilemmas),
         *content.find(dilemmas),
-        *confounds.find(effects, cues),
+        *confounds.find(effects, cues, dilemmas),
         *sameness.find(dilemmas, neighbours),
         *coverage.find(dilemmas, counts),
         *blind_sort.find(dilemmas, sorts, judgements),
     ]
     line_of = {line.dilemma.id: line.number for line in survey.lines if line.dilemma and not line.problem}
     placed = [_placed(finding, line_of) for finding in found]
-    last = len(survey.lines) + survey.lines[-1].number
-    placed.sort(key=lambda finding: (_ORDER[finding.severity], line_of.get(finding.id or "", last)))
+    placed.sort(key=lambda finding: (_ORDER[finding.severity], _line(finding)))
     return (
         Findings(
-            dataset=Path(os.path.relpath(path, folder)).as_posix(),
+            dataset=noted(path, folder),
             sha256=survey.sha256,
             dilemmas=len(dilemmas),
+            records={dilemma.id: sha256(dataset.to_line(dilemma)) for dilemma in dilemmas},
             created=now(),
             versions=versions(),
             judge=judge,
@@ -100,3 +107,9 @@ def _placed(finding: Finding, line_of: dict[str, int]) -> Finding:
         return finding
     line = f"line {line_of[finding.id]}"
     return finding.model_copy(update={"where": f"{line}, {finding.where}" if finding.where else line})
+
+
+def _line(finding: Finding) -> int:
+    """The line a finding is on; 0 where it is about the whole set, which may bear on all that follow."""
+    place = _LINE.match(finding.where)
+    return int(place[1]) if place else 0

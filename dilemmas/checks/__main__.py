@@ -54,13 +54,14 @@ They are in `checks/` and the file's name, or in the folder given with `--out`.
 | 0 | no errors; there may be warnings and notes |
 | 1 | errors were found |
 | 2 | wrong input: the file, the folder or the model cannot be used |
-| 3 | the judge left readings open; what was found is written all the same, whatever it is |
+| 3 | the judge left readings open, or most of them unreadable; what was found is written all the same |
 | 130 | interrupted |
 
 ## Models
 
 `--judge` has a model sort each dilemma's actions without sight of their labels, in several orders; the rules of
-the family *blind sorting* are about what it says. `--embed` compares scenarios by a model's embeddings in place
+the family *blind sorting* are about what it says. Without `--judge` they go by what an earlier one said of the
+same revisions, where its judgements lie in the folder. `--embed` compares scenarios by a model's embeddings in place
 of TF-IDF, which sees only the words they share.
 """
 FAMILIES = {

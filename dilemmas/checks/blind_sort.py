@@ -2,7 +2,8 @@
 
 A reading is one machine's judgement of one revision: six placements in the order in which the
 actions were shown, or none where the reply could not be read. A judge may be wrong, so nothing
-here is an error; and where it is not shown to read better than chance, all it finds is a note.
+here is an error; and where it reads no better than chance or contradicts itself, all it finds is
+a note. An error that it makes in every order cannot be told from a flaw of the dilemma.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ from dilemmas.schema import PLACES, Action, BlindSort, Dilemma, Finding, Judgeme
 CLEAR_SHARE = 0.8
 """Share of readings that must put an action on the other side for a warning; from more than half it is a note.
 
-Of three readings that is all. A judge that errs once in ten times, each time anew, then gives 4
-false warnings over 616 dilemmas (3,696 actions x .1**3), where two of three would give 103.
+Of three readings that is all: a slip made in one order does not count. It presumes a judge that
+errs in at most one side of ten, each time anew; `SELF_CONTRADICTION` looks whether this one does.
 """
 FEWEST_READINGS = 2
 """Readings of a dilemma below which what the judge finds is a note: one slip must not have a text rewritten."""
@@ -57,6 +58,19 @@ POSITION_LIMIT = 0.2
 One that looks at nothing but the position in two of five readings, for the first three letters and
 against the rest, leans by .2 under each letter and errs in one of five on that account alone, twice
 what `CLEAR_SHARE` allows for. A smaller lean is evened out by the orders.
+"""
+ERRORS_ANEW = 0.1
+"""Share of sides a judge may get wrong, each reading anew, and still be believed.
+
+Simulated on 616 good dilemmas, three readings, four strengths of five right: judges right on 95 % of
+sides give 6 of them a false warning, on 90 % 34; on 80 % it would be 136, on 60 % 307.
+"""
+SELF_CONTRADICTION = 2 * ERRORS_ANEW * (1 - ERRORS_ANEW)
+"""How often two readings of one action then take different sides: one is wrong and the other is not.
+
+Simulated so with judges right on 52, 60, 70, 80, 90 and 95 % of sides: .50, .48, .43, .33, .18, .10.
+A good judge (97 %) stays at .04 also where 15 % of the labels are truly wrong, since it says the same
+in every order. So does a judge that is wrong in every order: that one is not seen here.
 """
 _ROUNDING = 1e-9
 """A tau that only just meets a limit may be computed a little to either side of it."""
@@ -90,29 +104,36 @@ JUDGE_UNREADABLE = Rule(
     "judge that is unfit, those of single dilemmas stay notes.",
     reason="A missing reading is not an agreement. Where one dilemma alone has them, its text may be what the judge "
     "refuses or misreads; where many have them, the judge is too weak or its replies are cut off.",
-    fix="See in judging.jsonl what the judge replied; then take another judge, or mend the dilemma.",
+    fix="See in judging.jsonl what the judge replied. Where replies are cut off, give them more room with "
+    "--max-tokens; else take another judge, or mend the dilemma.",
 )
 JUDGE_UNFIT = Rule(
     name="judge-unfit",
     family="blind-sort",
     severity="warning",
-    looks_for="The judge's share of right sides over all dilemmas has a 95 % interval that reaches down to .5, or "
-    f"under some letter the judge leans to one side by {POSITION_LIMIT:g} or more (interval for six letters beyond "
-    f"0). A note with fewer than {FEWEST_DILEMMAS} dilemmas read, which cannot show whether it is fit.",
+    looks_for="The judge's share of right sides over all dilemmas has a 95 % interval that reaches down to .5; or two "
+    f"of its readings of one action take different sides in more than {SELF_CONTRADICTION:.0%} of cases (lower end of "
+    f"the 95 % interval), as with one side of ten misread; or under some letter it leans to one side by "
+    f"{POSITION_LIMIT:g} or more (interval for six letters beyond 0). A note with fewer than {FEWEST_DILEMMAS} "
+    "dilemmas read, which cannot show whether it is fit.",
     reason="A judge that guesses, reads the question the wrong way round or answers by position says nothing about "
-    "the dilemmas. Whatever it finds in single ones is then a note.",
+    "the dilemmas. Whatever it finds in single ones is then a note. An error made in every order cannot be told from "
+    "a flaw of the dilemma.",
     fix="Take a stronger judge with --judge, or have people sort the actions.",
 )
 RULES = (SIDE_DISAGREES, ORDER_DISAGREES, JUDGE_UNREADABLE, JUDGE_UNFIT)
 """The rules of this family."""
 
 
-def scores(dilemmas: Sequence[Dilemma], judgements: Sequence[Judgement]) -> tuple[BlindSort, ...]:
+def scores(
+    dilemmas: Sequence[Dilemma], judgements: Sequence[Judgement], kind: Literal["person", "machine"] = "machine"
+) -> tuple[BlindSort, ...]:
     """How well the actions were put where they were meant, for each dilemma that was asked about.
 
     Args:
         dilemmas: ids distinct.
-        judgements: those of people, of other revisions, and verdicts without a sorting are left out.
+        judgements: those of the other kind, of other revisions, and verdicts without a sorting are left out.
+        kind: whose readings are scored; people and machines are never mixed.
 
     Returns:
         In the order of the dilemmas. `side` is over all actions of all readings that could be read.
@@ -120,7 +141,7 @@ def scores(dilemmas: Sequence[Dilemma], judgements: Sequence[Judgement]) -> tupl
         between the intended and the judged place on the scale of six (`PLACES`); a reading that
         puts all six in one place has none and is left out of the mean.
     """
-    readings = _readings(dilemmas, judgements)
+    readings = _readings(dilemmas, judgements, kind)
     return tuple(_score(dilemma, readings[dilemma.id]) for dilemma in dilemmas if dilemma.id in readings)
 
 
@@ -129,10 +150,10 @@ def find(dilemmas: Sequence[Dilemma], sorts: Sequence[BlindSort], judgements: Se
 
     Args:
         dilemmas: ids distinct.
-        sorts: what `scores` gives for them.
+        sorts: what `scores` gives for them and a machine.
         judgements: what `scores` was given.
     """
-    readings = _readings(dilemmas, judgements)
+    readings = _readings(dilemmas, judgements, "machine")
     read = {name: [one.placements for one in some if one.placements] for name, some in readings.items()}
     asked, missing = sum(sort.asked for sort in sorts), sum(sort.asked - sort.read for sort in sorts)
     mostly_unreadable = missing > UNREADABLE_SHARE * asked
@@ -151,12 +172,14 @@ def find(dilemmas: Sequence[Dilemma], sorts: Sequence[BlindSort], judgements: Se
         yield from _wrong_order(dilemma, found, believed=believed)
 
 
-def _readings(dilemmas: Sequence[Dilemma], judgements: Sequence[Judgement]) -> dict[str, list[Judgement]]:
-    """A machine's readings of these very revisions, by the dilemma's id."""
+def _readings(
+    dilemmas: Sequence[Dilemma], judgements: Sequence[Judgement], kind: Literal["person", "machine"]
+) -> dict[str, list[Judgement]]:
+    """Readings of one kind, of these very revisions, by the dilemma's id."""
     revision_of = {dilemma.id: dilemma.revision for dilemma in dilemmas}
     found: dict[str, list[Judgement]] = {}
     for one in judgements:
-        is_sorting = one.kind == "machine" and (one.placements or one.decision is None)
+        is_sorting = one.kind == kind and (one.placements or one.decision is None)
         if is_sorting and revision_of.get(one.dilemma) == one.revision:
             found.setdefault(one.dilemma, []).append(one)
     return found
@@ -205,7 +228,8 @@ def _doubt(shares: NDArray[np.float64], read: list[list[tuple[Placement, ...]]])
     """
     if len(shares) < FEWEST_DILEMMAS:
         what = f"too few dilemmas were read ({len(shares)}) to show whether the judge is better than chance"
-        return JUDGE_UNFIT(None, what, severity="note") if len(shares) else None
+        fix = f"Judge at least {FEWEST_DILEMMAS} dilemmas."
+        return JUDGE_UNFIT(None, what, severity="note", fix=fix) if len(shares) else None
     reasons = []
     share = _mean(shares, 0.95)
     if share.low <= 0.5:
@@ -213,6 +237,13 @@ def _doubt(shares: NDArray[np.float64], read: list[list[tuple[Placement, ...]]])
         reasons.append(
             f"the judge puts {share.mean:.0%} of the actions on the side they were meant for "
             f"[{max(0.0, share.low):.0%}, {min(1.0, share.high):.0%}]: {how}"
+        )
+    contradictions = _contradictions(read)
+    if len(contradictions) >= FEWEST_DILEMMAS and (other := _mean(contradictions, 0.95)).low > SELF_CONTRADICTION:
+        reasons.append(
+            f"the judge contradicts itself: two readings take different sides for one action in {other.mean:.0%} of "
+            f"cases [{other.low:.0%}, {min(1.0, other.high):.0%}], more than the {SELF_CONTRADICTION:.0%} of a judge "
+            "that misreads one side of ten"
         )
     leans = [
         (letter, lean)
@@ -241,6 +272,18 @@ def _mean(numbers: NDArray[np.float64], level: float) -> _Mean:
     mean, error = float(numbers.mean()), float(numbers.std(ddof=1)) / math.sqrt(len(numbers))
     reach = float(stats.t.ppf((1 + level) / 2, len(numbers) - 1)) * error
     return _Mean(mean, mean - reach, mean + reach)
+
+
+def _contradictions(read: list[list[tuple[Placement, ...]]]) -> NDArray[np.float64]:
+    """For each dilemma read twice or more, how often two readings of an action take different sides."""
+    found = []
+    for some in read:
+        sides = Counter((_intended(place), place.judged_polarity) for places in some for place in places)
+        pairs = [(sides[place, "aligned"], sides[place, "opposed"]) for place in range(1, len(PLACES) + 1)]
+        compared = sum(math.comb(aligned + opposed, 2) for aligned, opposed in pairs)
+        if compared:
+            found.append(sum(aligned * opposed for aligned, opposed in pairs) / compared)
+    return np.array(found)
 
 
 def _leans(read: list[list[tuple[Placement, ...]]]) -> list[_Mean]:

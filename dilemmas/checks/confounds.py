@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from dilemmas import taxonomy
 from dilemmas.checks.rules import Rule
 from dilemmas.schema import PLACES, Confound, Cues, Dilemma, Finding, Severity
 
@@ -52,6 +54,13 @@ MOST_FEATURES = 30_000
 MOST_FITTED = 2_000
 """Dilemmas that one fit looks at, evenly spaced over those it may; all others are tested all the same.
 A fit's time grows faster than the set; with 616 wording in one dilemma of five is already told apart."""
+APART = 0.5
+"""Total variation between the basic values of focal and of competing values above which wording is no error.
+
+At more than a half, most of the dilemmas set one kind of value against another kind. What the kinds
+imply then holds across values too, and looks like a mark of the side: with Benevolence and Universalism
+against Power and Achievement, and no habit of drafting, accuracy was 100 %.
+"""
 TELLING = 10
 """Most words listed for each side."""
 LEAST_WEIGHT = 0.25
@@ -109,9 +118,12 @@ WORDING = Rule(
     severity="warning",
     looks_for="A logistic regression on words, pairs of words and opening words that was trained on other values "
     f"tells aligned from opposed actions: the lower end of its 95 % interval exceeds {GIVEN_AWAY['warning']}, chance "
-    f"being .5; an error above {GIVEN_AWAY['error']}. Needs {LEAST_DILEMMAS} dilemmas and {LEAST_VALUES} values.",
+    f"being .5; an error above {GIVEN_AWAY['error']}. Needs {LEAST_DILEMMAS} dilemmas and {LEAST_VALUES} values. No "
+    "more than a warning where focal and competing values are of different kinds (total variation between their basic "
+    f"values above {APART}).",
     reason="What a value implies recurs in its own dilemmas and is no flaw. Wording that holds across values marks the "
-    "side as such, so that a model can choose by it without weighing anything.",
+    "side as such, so that a model can choose by it without weighing anything. That presumes focal and competing "
+    "values of all kinds: where one kind always stands against another, what the kinds imply looks the same.",
     fix="Reword the actions that hold the listed words, or let them stand on both sides equally often.",
 )
 RULES = (LENGTH, READABILITY, SENTIMENT, WORDING)
@@ -249,7 +261,8 @@ def cues(dilemmas: Sequence[Dilemma]) -> tuple[Cues, ...]:
 
     Returns:
         With dilemmas left out, then with values left out; each only where there are `LEAST_DILEMMAS`
-        dilemmas, and `LEAST_VALUES` values for the latter.
+        dilemmas, and `LEAST_VALUES` values for the latter. Words are listed with the last of the two, and
+        only where its interval lies above .5: elsewhere they are noise, or those of single values.
     """
     texts = [dilemma.action(*place).text for dilemma in dilemmas for place in PLACES]
     if len(dilemmas) < LEAST_DILEMMAS or not any(map(_features, texts)):
@@ -266,8 +279,8 @@ def cues(dilemmas: Sequence[Dilemma]) -> tuple[Cues, ...]:
         _Split("value", list(values), [dilemma.competing_value for dilemma in dilemmas], LEAST_VALUES),
     )
     with threadpool_limits(limits=1):  # on a busy machine threads wait for one another, up to twenty times as long
-        found = [_cues(split, present, names) for split in splits]
-    return tuple(one for one in found if one is not None)
+        found = [one for split in splits if (one := _cues(split, present, names)) is not None]
+    return (*(one.model_copy(update={"aligned": (), "opposed": ()}) for one in found[:-1]), *found[-1:])
 
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -313,7 +326,7 @@ def _cues(split: _Split, present: Any, names: npt.NDArray[Any]) -> Cues | None:
         accuracy=accuracy,
         low=max(low, 0.0),
         high=min(high, 1.0),
-        **_telling(present, names),
+        **(_telling(present, names) if low > 0.5 else {}),
     )
 
 
@@ -369,15 +382,37 @@ def _telling(present: Any, names: npt.NDArray[Any]) -> dict[str, tuple[str, ...]
     return found
 
 
-def find(effects: Sequence[Confound], cues: Sequence[Cues]) -> Iterator[Finding]:
-    """Findings about the set: an effect that is both certain and large, and wording that gives the side away."""
+def find(effects: Sequence[Confound], cues: Sequence[Cues], dilemmas: Sequence[Dilemma] = ()) -> Iterator[Finding]:
+    """Findings about the set: an effect that is both certain and large, and wording that gives the side away.
+
+    Args:
+        effects: what `measure` gives.
+        cues: what `cues` gives.
+        dilemmas: those that were measured; their values show whether wording may be due to these.
+    """
     for effect in effects:
         if (severity := _severity(effect)) is not None:
             yield _RULE[effect.measure](None, _effect_in_words(effect), "all actions", severity=severity)
     for one in cues:
         passed = [severity for severity, limit in GIVEN_AWAY.items() if one.low > limit]
         if one.held_out == "value" and passed:
-            yield WORDING(None, _cues_in_words(one), "all actions", severity=passed[0])
+            apart = _apart(dilemmas)
+            what, severity = _cues_in_words(one), passed[0]
+            if apart > APART:
+                severity = "warning"
+                what += (
+                    "; focal and competing values are of different kinds (total variation between their basic values "
+                    f"{apart:.2f}), so this may be what the values themselves imply"
+                )
+            yield WORDING(None, what, "all actions", severity=severity)
+
+
+def _apart(dilemmas: Sequence[Dilemma]) -> float:
+    """Total variation between the basic values of focal and of competing values: 0 alike, 1 nothing in common."""
+    kinds = taxonomy.values()
+    more = Counter(kinds[dilemma.value].basic_value for dilemma in dilemmas)
+    more.subtract(kinds[dilemma.competing_value].basic_value for dilemma in dilemmas)
+    return sum(map(abs, more.values())) / (2 * len(dilemmas)) if dilemmas else 0.0
 
 
 def _severity(effect: Confound) -> Severity | None:

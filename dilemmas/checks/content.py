@@ -28,7 +28,8 @@ HARM_INSTRUCTIONS = Rule(
     severity="warning",
     looks_for="Wording that tells how to make or use a weapon, poison or drug, a lethal dose, a method of self-harm "
     "or a way into a locked house, vehicle or account: a deed together with its means. The topic alone is no finding.",
-    reason="Flagged for a person: a dilemma needs the fact that something could be done, never the way to do it.",
+    reason="Flagged for a person: a dilemma needs the fact that something could be done, never the way to do it. The "
+    "rule flags and never clears a text.",
     fix="Keep what is at stake and take out the means, amounts and steps.",
 )
 TOPIC_MISREAD = Rule(
@@ -36,8 +37,9 @@ TOPIC_MISREAD = Rule(
     family="content",
     severity="warning",
     looks_for="A dilemma of the topic Social Networks with words of online platforms: names of platforms, app, "
-    f"followers, hashtag, a friend request, her posts. {MISREAD} different ones are an error. Words that may mean "
-    f"something else (her feed, many likes, a profile, online) count where {DOUBTFUL} of them or a surer one stand.",
+    f"followers, blog, hashtag, a friend request, her posts. {MISREAD} different ones are an error. Words that may "
+    f"mean something else (her feed, many likes, a profile, one follower) count where {DOUBTFUL} of them or a surer "
+    "one stand.",
     reason="Here the topic is that of the ISSP module: the people one has and whom one turns to. Language models "
     "have been reported to read it as social media, and such a dilemma would stand in the wrong column.",
     fix="Put it among relatives, friends, neighbours or acquaintances, and leave the platforms out.",
@@ -60,6 +62,7 @@ _WEAPON = (
     r"(?:bombs?|explosives?|grenades?|pipe bombs?|molotov(?: cocktails?)?|(?:ghost |home-?made )?guns?|silencers?"
     r"|nerve gas|poison(?:ed|s)?(?: gas)?|ricin|cyanide|meth(?:amphetamine)?|crack cocaine|fentanyl)"
 )
+_UNDENIED = r"(?<!not )(?<!not be )(?<!n['’]t )(?<!n['’]t be )(?<!never )(?<!never be )"
 _HARM: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.IGNORECASE))
     for name, pattern in (
@@ -69,7 +72,9 @@ _HARM: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf"|\b(?:recipe|instructions|steps|guide) (?:for|to)\b[^.!?\n]{{0,30}}\b{_WEAPON}\b[^.!?\n]{{0,10}}:"
             r"|\b(?:combin|dissolv|heat|mix|pack|stir)(?:e|es|ing|s)?\b[^.!?\n]{0,40}"
             r"\b(?:ammonium nitrate|acetone|gunpowder|hydrogen peroxide|bleach|ammonia|saltpetre)\b"
-            r"(?! (?:in|into|with) (?:cold |hot |warm )?water)[^.!?\n]{0,30}\b(?:and|in|into|with)\b",
+            r"(?! (?:in|into|with) (?:cold |hot |warm )?water)[^.!?\n]{0,30}\b(?:and|in|into|with)\b"
+            r"|\b(?:bottle|jar)\b[^.!?\n]{0,20}\b(?:gasoline|kerosene|paraffin|petrol)\b[^.!?\n]{0,30}"
+            r"\b(?:cloth|rag|wick)\b",
         ),
         (
             "poisoning somebody",
@@ -80,7 +85,7 @@ _HARM: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (
             "a lethal dose",
             r"\b\d[\d.,]*\s?(?:mg|milligrams?|g|grams?|ml|millilitres?|pills|tablets|units)\b[^.!?\n]{0,80}"
-            r"\b(?:lethal|fatal|deadly|overdose|to die|to kill|end (?:her|his|my|your|their|a) life)\b"
+            rf"\b{_UNDENIED}(?:lethal|fatal|deadly|overdose|to die|to kill|end (?:her|his|my|your|their|a) life)\b"
             r"|\b(?:lethal|fatal|deadly) dose\b[^.!?\n]{0,40}\d",
         ),
         (
@@ -113,16 +118,17 @@ def _harm_instructions(dilemma: Dilemma) -> Iterator[Finding]:
 _WHOSE = r"(?:\w+['’]s|a|her|his|its|latest|my|old|our|public|recent|the|their|your)"
 _TELLTALES = re.compile(
     r"\b(?:"
-    r"(?P<platform>facebook|instagram|tiktok|tik tok|whatsapp|snapchat|youtube|linkedin|wechat|weibo|reddit|tumblr"
+    r"(?P<platform>facebook|insta(?:gram)?|tiktok|tik tok|whatsapp|snapchat|youtube|linkedin|wechat|weibo|reddit|tumblr"
     # Words with another sense too: only with a capital, and not at the start of a sentence.
     r"|(?-i:(?<=[a-z,] )(?:Bluesky|Discord|Mastodon|Pinterest|Telegram|Tinder|Twitch|Twitter|Viber)))"
-    r"|(?P<followers>followers?|unfollow(?:s|ed|ing)?)"
+    r"|(?P<followers>followers|unfollow(?:s|ed|ing)?)"
     r"|(?P<app>apps?|smartphone apps?)"
     r"|(?P<media>social media|social networking|networking sites?|(?:online|media|sharing|dating) (?:platforms?|sites?)"
     r"|online (?:friends?|communit(?:y|ies)|groups?|forums?|profiles?|networks?))"
     r"|(?P<hashtag>hashtags?|influencers?|livestreams?|livestream(?:ed|ing)|selfies?|memes?)"
+    r"|(?P<blog>v?blogs?|v?blogg(?:ers?|ing)|podcasts?|podcasters?)"
     r"|(?P<viral>(?:go|goes|going|gone|went) viral|viral)"
-    r"|(?P<request>friend requests?|(?:un|de)friend(?:s|ed|ing)?|direct messages?|newsfeeds?|news feeds?)"
+    r"|(?P<request>friend requests?|(?:un|de)friend(?:s|ed|ing)?|direct messages?|(?-i:DMs?)|newsfeeds?|news feeds?)"
     r"|(?P<tweets>(?:re)?tweet(?:s|ed|ing)?)"
     r"|(?P<comments>comment sections?|screenshots?)"
     r"|(?P<posts>(?:\w+['’]s|angry|her|his|my|online|our|public|recent|their|your) posts(?! (?:as|at|for|in|of)\b)"
@@ -135,6 +141,7 @@ _MAYBE = re.compile(
     r"|(?P<likes>(?:\d+|few|fewer|gets?|many|more|most|of|for|the|no) likes(?! of (?:her|him|it|me|them|us|you)\b))"
     r"|(?P<profile>profiles?)"
     rf"|(?P<post>{_WHOSE} posts?(?! office\b)|reposts?|reposted)"
+    r"|(?P<follower>follower)"
     r"|(?P<scroll>scroll(?:s|ed|ing)?)"
     r"|(?P<online>online)"
     r"|(?P<subscribers>subscribers?)"

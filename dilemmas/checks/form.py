@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dilemmas import dataset
 from dilemmas.checks import leftovers, wording
 from dilemmas.checks.rules import Rule
-from dilemmas.checks.text import actions, length, rationales, unquoted
+from dilemmas.checks.text import actions, length, rationales, sentences, unquoted, word_list
 from dilemmas.schema import Dilemma, Finding, Severity
 
 WORDS = {"scenario": (60, 120), "action": (15, 35), "rationale": (8, 60)}
@@ -29,10 +29,10 @@ UNEQUAL = 1.5
 The largest ratio in a shipped dilemma is 1.17. At 1.5 and the usual 20 words the longest has ten words
 more, a line and a half on the screen beside one line, which is seen before anything is read.
 """
-FIRST_PERSON_SLIPS = 2
-"""From this many words of the first person a scenario is narrated in it; a single one may be a title or a slip.
+NARRATED = 3
+"""From this many words of the first person a scenario is narrated in it, and from one fewer where an I is among them.
 
-The shipped scenarios have none.
+Fewer may be a title or a slip. The shipped scenarios have none.
 """
 
 RECORD = Rule(
@@ -64,8 +64,10 @@ SECOND_PERSON = Rule(
     name="second-person",
     family="form",
     severity="error",
-    looks_for="A scenario that outside direct speech never says you or your, or is narrated by an I or a we. "
-    f"{FIRST_PERSON_SLIPS} words of the first person or more are an error, fewer a warning.",
+    looks_for="A scenario that outside direct speech never says you or your, or is narrated by an I or a we: "
+    f"{NARRATED} words of the first person, or {NARRATED - 1} with an I, are an error, fewer a warning. Numerals "
+    "(Type I, Elizabeth I) and titles (Our Lady) are left alone. A warning too where the only you or your stands after "
+    "the first sentence. Tense is not seen.",
     reason="The reader is the one who has to decide. A story about somebody else asks for a judgement, not for a "
     "choice, and people and models answer the two differently.",
     fix='Tell the situation to the reader, as "you", in the present tense.',
@@ -74,8 +76,8 @@ FIRST_PERSON = Rule(
     name="first-person",
     family="form",
     severity="error",
-    looks_for="An action that outside direct speech has no I, we, my or our (error), or that also speaks to a you "
-    "(warning).",
+    looks_for="An action that outside direct speech has no I or we and does not begin with my or our (error), or that "
+    "also speaks to a you (warning).",
     reason="The six actions are shown as what I would do. One in another voice stands out among them.",
     fix='Begin with what I do: "I tell her ...", "I keep ...".',
 )
@@ -113,10 +115,13 @@ RULES: tuple[Rule, ...] = (
 """The rules of form, in the order of the documentation."""
 
 _YOU = re.compile(r"\b(?:you|your|yours|yourself|yourselves)\b", re.IGNORECASE)
-_NARRATOR = re.compile(
-    r"(?<!War )\b(?:I|[Mm]e|[Mm]y|[Mm]yself|[Ww]e|[Uu]s|[Oo]ur|[Oo]urs|[Oo]urselves)\b"
-)  # not US, not a mine
-_ACTS = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur)\b")
+_NARRATOR = re.compile(r"\b(?:I|[Mm]e|[Mm]y|[Mm]yself|[Ww]e|[Uu]s|[Oo]ur|[Oo]urs|[Oo]urselves)\b")  # not US, not a mine
+_MAY_BE_NUMERAL = re.compile(r"\b([^\W\d_][\w-]*) I\b")
+_NUMBERED = frozenset({"class", "grade", "level", "part", "phase", "stage", "type"})
+_NO_NUMERAL = re.compile(r".*day|january|february|march|april|june|july|august|.*(?:tem|cto|vem|cem)ber")
+"""Capitalised words after which an I is a narrator: on Monday I, in May I."""
+_TITLE = re.compile(r"(?<=[\w,] )(?:My|Our|We) (?=[A-Z])")  # Our Lady; at the start of a sentence it is a narrator
+_ACTS = re.compile(r"\bI\b|\b[Ww]e\b|^\W*(?:My|Our)\b")
 _THANKS = re.compile(r"\bthank(?:s|ing|ed)? you\b", re.IGNORECASE)
 
 
@@ -144,18 +149,34 @@ def find(dilemmas: Sequence[Dilemma]) -> Iterator[Finding]:
 
 
 def _second_person(dilemma: Dilemma) -> Iterator[Finding]:
-    told = unquoted(dilemma.scenario)
-    if not _YOU.search(told):
+    told = _without_numerals(unquoted(dilemma.scenario))
+    spoken_to = _YOU.findall(told)
+    if not spoken_to:
         yield SECOND_PERSON(dilemma, "the scenario never speaks to the reader as you", "scenario")
-    if slips := _NARRATOR.findall(told):
-        severity: Severity = "error" if len(slips) >= FIRST_PERSON_SLIPS else "warning"
+    elif len(spoken_to) == 1 and not _YOU.search(sentences(told)[0]):
+        what = f'the scenario speaks to the reader once only ("{spoken_to[0]}"), after its first sentence'
+        yield SECOND_PERSON(dilemma, what, "scenario", severity="warning")
+    if slips := _NARRATOR.findall(_TITLE.sub(" ", told)):
+        severity: Severity = "error" if len(slips) + ("I" in slips) >= NARRATED else "warning"
         what = f'outside direct speech the scenario speaks as "{slips[0]}" ({len(slips)} such)'
         yield SECOND_PERSON(dilemma, what, "scenario", severity=severity)
 
 
+def _without_numerals(text: str) -> str:
+    """A text without each I that is a number: Type I, Part I, Elizabeth I."""
+
+    def spare(match: re.Match[str]) -> str:
+        word = match[1].casefold()
+        is_name = match[1][0].isupper() and word not in word_list("function_words") | word_list("openers")
+        is_number = word in _NUMBERED or (is_name and not _NO_NUMERAL.fullmatch(word))
+        return match[1] if is_number else match[0]
+
+    return _MAY_BE_NUMERAL.sub(spare, text)
+
+
 def _first_person(dilemma: Dilemma) -> Iterator[Finding]:
     for where, text in actions(dilemma):
-        told = _THANKS.sub(" ", unquoted(text))
+        told = _THANKS.sub(" ", _without_numerals(unquoted(text)))
         if not _ACTS.search(told):
             yield FIRST_PERSON(dilemma, "nobody acts here as I or we", where)
         elif spoken_to := _YOU.search(told):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from dilemmas.checks.leftovers import other_language
 from dilemmas.checks.rules import Rule
 from dilemmas.checks.text import actions, fields, sentences, told, word_list, words
 from dilemmas.schema import Dilemma, Finding, Severity
@@ -14,10 +15,10 @@ PERSONAL_DATA = Rule(
     family="content",
     severity="warning",
     looks_for="An e-mail address, an IBAN with a right checksum (ISO 13616) or a card number that passes the Luhn test "
-    "(ISO/IEC 7812-1), all errors; a telephone number, a web address, an account's handle or a street address with "
-    "its number.",
+    "(ISO/IEC 7812-1), all errors; a telephone number (in a usual form, or 7 to 15 digits soon after a word such as "
+    "call or number), a web address, an account's handle or a street address with its number.",
     reason="Flagged for a person: made up or not, such data may be somebody's, and a published dataset cannot be "
-    "called back.",
+    "called back. The rule flags and never clears a text.",
     fix='Say it without the data: "your cousin\'s number", "a house by the canal".',
 )
 REAL_PERSON = Rule(
@@ -26,9 +27,11 @@ REAL_PERSON = Rule(
     severity="note",
     looks_for="A full name, that is, two or more capitalised words in a row without titles, words that open a sentence "
     "and known parts of the names of places and bodies; a warning where its sentence also has a word of harm or "
-    "blame, such as fraud.",
+    "blame, such as fraud, and there for one name after the title of a public office too. One finding a dilemma; texts "
+    "in another language are not read.",
     reason="Flagged for a person, who sees whether anybody real is meant. There is no list of real people to compare "
-    "with: it would never be complete, would itself be a file on people, and would hit everyone of the same name.",
+    "with: it would never be complete, would itself be a file on people, and would hit everyone of the same name. "
+    "The rule flags and never clears a text.",
     fix="Use a first name alone, or say who the person is to the reader.",
 )
 
@@ -48,7 +51,17 @@ _HANDLE = re.compile(r"(?<![\w.])@[A-Za-z_]\w+")
 _PHONE = re.compile(
     r"(?<![\w.,/-])(?:\+|\(?0|(?=\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}\b)|(?=\d{3}-\d{4}\b))[\d() ./-]{5,}\d(?!\w)"
 )
-_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}")
+_PHONE_IN_GROUPS = re.compile(
+    r"(?<![\w.,/-])(?:1-\d{3}-\d{3}-\d{4}|\d\d-\d{5}-\d{5}"
+    r"|(?:\d{1,3} )?\(\d{2,4}\) ?\d{3,5}[ -]\d{2,4}(?:[ -]\d\d)?)(?![\w-])"
+)
+_PHONE_AFTER_WORD = re.compile(
+    r"\b(?:call|dial|fax|mobile|number|phone|ring|tel|telephone|text)(?:s|ed|ing)?\b(?! (?:for|of)\b)[^\d\n(]{0,20}"
+    r"(?P<number>[\d(][\d() ./-]{5,}\d)(?!\w)",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?![\d./-])|(?:1[89]|20)\d\d-(?:1[89]|20)?\d\d(?![\d-])")
+"""A date, or from one year to another, at the start of what might be a telephone number."""
 _ADDRESS = re.compile(
     r"\b\d{1,4}[a-z]?,? (?:[A-Z][\w'’-]+ ){1,3}"
     r"(?:Avenue|Ave|Boulevard|Close|Court|Crescent|Drive|Lane|Place|Road|Rd|Row|Square|Street|St|Terrace|Way)\b"
@@ -66,6 +79,8 @@ def _personal_data(dilemma: Dilemma) -> Iterator[Finding]:
         ("a web address", _URL, bool, "warning"),
         ("an account's handle", _HANDLE, bool, "warning"),
         ("a telephone number", _PHONE, _is_phone, "warning"),
+        ("a telephone number", _PHONE_IN_GROUPS, _is_phone, "warning"),
+        ("a telephone number", _PHONE_AFTER_WORD, _is_phone, "warning"),
         ("a street address", _ADDRESS, bool, "warning"),
     )
     for where, text in fields(dilemma):
@@ -73,7 +88,8 @@ def _personal_data(dilemma: Dilemma) -> Iterator[Finding]:
             continue
         rest = text
         for kind, pattern, is_one, severity in kinds:
-            for found in filter(is_one, [match[0] for match in pattern.finditer(rest)]):
+            # The last group is the number itself where the pattern begins before it, the whole match otherwise.
+            for found in filter(is_one, [match[pattern.groups] for match in pattern.finditer(rest)]):
                 yield PERSONAL_DATA(dilemma, f'has {kind} ("{found}")', where, severity=severity)
                 rest = rest.replace(found, " ")  # so that no part of it counts as something else
 
@@ -93,7 +109,7 @@ def _is_card(text: str) -> bool:
 
 def _is_phone(text: str) -> bool:
     digits = sum(character.isdigit() for character in text)
-    return 7 <= digits <= 15 and not _DATE.fullmatch(text)
+    return 7 <= digits <= 15 and not _DATE.match(text)
 
 
 _TOKEN = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
@@ -104,21 +120,34 @@ _AFTER_PLACE = ("the", "its", "in", "at", "near", "into")
 
 
 def _real_person(dilemma: Dilemma) -> Iterator[Finding]:
+    names: dict[str, str] = {}
+    blamed: dict[str, str] = {}
+    blame: list[str] = []
     for where, text in (("scenario", dilemma.scenario), *actions(dilemma)):
-        for sentence in sentences(text):
-            names = _full_names(sentence)
-            if not names:
-                continue
-            blame = sorted(word_list("harm_and_blame") & set(words(sentence)))
-            what = f"names {told(names)}"
-            if blame:
-                yield REAL_PERSON(dilemma, f"{what} beside {told(blame)}", where, severity="warning")
-            else:
-                yield REAL_PERSON(dilemma, what, where)
+        found = [(sentence, name) for sentence in sentences(text) for name in _names(sentence)]
+        if not found or other_language(text):
+            continue
+        for sentence, name in found:
+            words_of_blame = sorted(word_list("harm_and_blame") & set(words(sentence)))
+            if words_of_blame:
+                blamed.setdefault(name, where)
+                blame += words_of_blame
+            elif name.partition(" ")[0].casefold() not in word_list("offices"):
+                names.setdefault(name, where)
+    if blamed:
+        what = f"names {told(list(blamed))} beside {told(blame)}"
+        if others := [name for name in names if name not in blamed]:
+            what += f", and {told(others)}"
+        yield REAL_PERSON(dilemma, what, next(iter(blamed.values())), severity="warning")
+    elif names:
+        yield REAL_PERSON(dilemma, f"names {told(list(names))}", next(iter(names.values())))
 
 
-def _full_names(sentence: str) -> list[str]:
-    """Runs of two or more capitalised words that are neither a title, an opening word, a place nor a body."""
+def _names(sentence: str) -> list[str]:
+    """Runs of two or more capitalised words that are neither an opening word, a place nor a body.
+
+    Titles are left out, but that of a public office stays before a single name: President Feldmair.
+    """
     if sum(map(str.isupper, sentence)) < 2:
         return []
     runs: list[tuple[str, list[str]]] = []
@@ -140,17 +169,20 @@ def _full_names(sentence: str) -> list[str]:
 
 
 def _as_name(run: list[str], before: str) -> str:
-    """The full name in a run of capitalised words, empty where it is none; `before` is the word before it."""
-    while run and run[0].casefold() in word_list("titles"):
+    """The name in a run of capitalised words, empty where it is none; `before` is the word before it."""
+    office: list[str] = []
+    while run and run[0].casefold() in word_list("titles") | word_list("offices"):
+        office = run[:1] if run[0].casefold() in word_list("offices") else []
         run = run[1:]
-    while run and _particle(run[-1]):
+    while run and (_particle(run[-1]) or len(run[-1]) == 1):  # Plan B, Vitamin C
         run = run[:-1]
     run = [re.sub(r"['’]s$", "", word) for word in run]
     folded = [word.casefold() for word in run]
     is_place = " ".join(folded) in word_list("place_names") or not word_list("not_persons").isdisjoint(folded)
-    if is_place or before in _AFTER_PLACE or sum(map(_capital, run)) < 2:
+    capitals = sum(map(_capital, run))
+    if is_place or before in _AFTER_PLACE or capitals + len(office) < 2 or not capitals:
         return ""
-    return " ".join(run)
+    return " ".join(run if capitals > 1 else [*office, *run])
 
 
 def _capital(word: str) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from dilemmas.checks.rules import Rule
-from dilemmas.checks.text import fields, told, word_list, words
+from dilemmas.checks.text import fields, told, unquoted, word_list, words
 from dilemmas.errors import SetupError
 from dilemmas.resources import folder
 from dilemmas.schema import Dilemma, Finding
@@ -44,8 +44,9 @@ PLACEHOLDER = Rule(
     family="form",
     severity="error",
     looks_for="Something that was to be filled in or taken out: [name], <name>, {{ name }}, ____, Person A, "
-    "TODO, XXX, lorem ipsum, dots in place of a text, a heading such as Action 1:, JSON keys, Markdown, or a model "
-    "speaking of itself.",
+    "TODO, XXX, lorem ipsum, dots in place of a text, a heading such as Action 1:, a line that begins as one of a list "
+    "(1., A), -), JSON keys, Markdown, a model speaking of itself, or its refusal in place of an action or rationale; "
+    "a warning for Company B and Friend B, which may be names.",
     reason="Nobody decides in earnest between texts with holes in them, and such marks tell which texts were made by "
     "a model.",
     fix="Write what belongs there, and take out what does not.",
@@ -74,7 +75,7 @@ INVISIBLE = Rule(
     severity="error",
     looks_for="Characters that nobody sees or that pass for others: zero-width and soft hyphens, marks of direction, "
     "tags, variation selectors, blank letters, letters of another script inside a word or look-alike forms (errors); "
-    "odd spaces and whole words of another script (warnings).",
+    "odd spaces and whole words of another script (warnings). Units and formulas (μm, kΩ, πr²) are left alone.",
     reason="A model reads other tokens than a person sees: two texts that look alike are not, and words can hide.",
     fix="Type the text anew in plain letters and spaces.",
 )
@@ -83,22 +84,34 @@ RULES: tuple[Rule, ...] = (PLACEHOLDER, PROMPT_TEXT, LANGUAGE, INVISIBLE)
 """The rules about leftovers, in the order of the documentation."""
 
 _PLACEHOLDER = re.compile(
-    r"\[[^\]\n]{1,60}\]"
+    r"\[(?!sic\b)[^\]\n]{1,60}\]"
     r"|\{\{.*?\}\}|\{%.*?%\}|\{\w+\}"
     r"|</?[A-Za-z][^<>\n]{0,40}>"
     r"|_{3,}"
-    r"|\b(?:City|Colleague|Company|Country|Friend|Mrs?|Ms|Neighbou?r|Person|Town) [A-HJ-Z]\b(?!\.)"
+    r"|\b(?:City|Colleague|Country|Mrs?|Ms|Neighbou?r|Person|Town) [A-HJ-Z]\b(?!\.)"
     r"|\b(?:TODO|TBD|FIXME|XXX+|N/A)\b"
     r"|(?i:\blorem ipsum\b|\binsert \w+ here\b)"
-    r"|(?i:\bas an? (?:AI|artificial intelligence|(?:large )?language model)\b)"
+    r"|(?i:\bas an? (?:AI|artificial intelligence|(?:large )?language model|(?:harmless|helpful) assistant)\b)"
     r"|(?i:\b(?:here is|here's) (?:a|the|your) (?:moral )?(?:dilemma|scenario|rationale|JSON)\b)"
-    r"|(?i:\b(?:action|option)\s*(?:\d+|[A-F])\s*:)|^\s*(?i:action|option|scenario|dilemma|rationale|text)\s*:"
-    r"|^\s*(?i:topic|(?:focal|competing) value|the (?:setting|other person))\s*:"
+    r"|(?i:\b(?:action|option)\s*(?:\d+|[A-F])\s*:)|^[^\S\n]*(?i:action|option|scenario|dilemma|rationale|text)\s*:"
+    r"|^[^\S\n]*(?i:topic|(?:focal|competing) value|the (?:setting|other person))\s*:"
     r"|\"(?:scenario|actions?|text|rationale|polarity|intensity|(?:aligned|opposed)_\w+)\"\s*:"
     r"|\b(?:aligned|opposed)_(?:strong|moderate|mild)\b"
-    r"|```|\*\*|^#{1,6} ",
+    r"|```|\*\*|^#{1,6} "
+    r"|^[^\S\n]*(?:[-*•]|\(?(?:\d{1,2}|[A-Fa-f])[.)])[^\S\n]+(?=\S)",
     re.MULTILINE,
 )
+_LETTERED = re.compile(r"\b(?:Company|Friend) [A-HJ-Z]\b(?!\.)")
+"""These may be names: armies have a Company B."""
+_REFUSAL = re.compile(
+    r"^\W*(?:I['’]?m |I am )?sorry,? (?:but )?I (?:can['’]?t|cannot|can not|won['’]?t|am unable to|am not able to) "
+    r"(?:answer|assist|comply|continue|create|fulfil+|generate|help|produce|provide|write)\b"
+    r"|\bI (?:can['’]?t|cannot|can not|won['’]?t|am unable to|am not able to) (?:assist|comply|help) with "
+    r"(?:that|this|your) request\b",
+    re.IGNORECASE,
+)
+_SIGN = re.compile(r"(?:[A-Za-z]{0,2}[μπΩ\u2126]|[μπΩ\u2126]?[A-Za-z]{0,2})[²³½¼¾]?")
+"""A unit or a formula: μm, kΩ, πr², m²."""
 _WORDLIKE = re.compile(r"[^\W\d_]{2,}")
 _EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -109,6 +122,10 @@ def _placeholder(dilemma: Dilemma) -> Iterator[Finding]:
     for where, text in fields(dilemma):
         if found := [match[0] for match in _PLACEHOLDER.finditer(text)]:
             yield PLACEHOLDER(dilemma, f"has {told(found)}", where)
+        elif where != "scenario" and (refusal := _REFUSAL.search(unquoted(text))):
+            yield PLACEHOLDER(dilemma, f"is a model's refusal ({told([refusal[0]])})", where)
+        elif lettered := [match[0] for match in _LETTERED.finditer(text)]:
+            yield PLACEHOLDER(dilemma, f"has {told(lettered)}", where, severity="warning")
         elif not _WORDLIKE.search(text):
             yield PLACEHOLDER(dilemma, "has no words", where)
 
@@ -141,16 +158,21 @@ def _prompt_runs() -> frozenset[tuple[str, ...]]:
 
 def _language(dilemma: Dilemma) -> Iterator[Finding]:
     for where, text in fields(dilemma):
-        spoken = words(text)
-        plain = sum(word in word_list("function_words") for word in spoken)
-        if len(text.encode()) < SHORTEST or plain > PLAIN * len(spoken):
-            continue
-        likeliest, _ = _identifier().classify(text)
-        if likeliest in ENGLISH:
-            continue
-        probabilities = dict(_identifier().rank(text))
-        if sum(probabilities[code] for code in ENGLISH) < DOUBT:
+        if likeliest := other_language(text):
             yield LANGUAGE(dilemma, f"is not English (most likely: {likeliest})", where)
+
+
+def other_language(text: str) -> str | None:
+    """The likeliest language of a text that is not English (ISO 639-1), None where it may be English."""
+    spoken = words(text)
+    plain = sum(word in word_list("function_words") for word in spoken)
+    if len(text.encode()) < SHORTEST or plain > PLAIN * len(spoken):
+        return None
+    likeliest, _ = _identifier().classify(text)
+    if likeliest in ENGLISH:
+        return None
+    probabilities = dict(_identifier().rank(text))
+    return likeliest if sum(probabilities[code] for code in ENGLISH) < DOUBT else None
 
 
 @cache
@@ -166,7 +188,8 @@ def _invisible(dilemma: Dilemma) -> Iterator[Finding]:
             yield INVISIBLE(dilemma, f"holds characters that nobody sees: {told(unseen)}", where)
         if spaces := [_named(character) for character in text if _is_odd_space(character)]:
             yield INVISIBLE(dilemma, f"holds odd spaces: {told(spaces)}", where, severity="warning")
-        foreign = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii() and _foreign_letters(word)]
+        spelt = [word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii() and not _SIGN.fullmatch(word)]
+        foreign = [word for word in spelt if _foreign_letters(word)]
         if mixed := [word for word in foreign if len(_foreign_letters(word)) < len(word) or _is_look_alike(word)]:
             what = f"holds words with letters that only look Latin: {told(mixed)}"
             yield INVISIBLE(dilemma, what, where)

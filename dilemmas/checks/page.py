@@ -13,8 +13,9 @@ from typing import Any
 from dilemmas import pages
 from dilemmas.checks.overview import SEVERITIES, by_rule, counts, pairs
 from dilemmas.checks.rules import Rule
+from dilemmas.checks.sameness import ALIKE
 from dilemmas.resources import write_text
-from dilemmas.schema import PLACES, BlindSort, Confound, Dilemma, Finding, Findings
+from dilemmas.schema import PLACES, BlindSort, Confound, Dilemma, Finding, Findings, Neighbour
 from dilemmas.taxonomy import topics, values
 
 IN_FULL = 100
@@ -26,6 +27,10 @@ LISTED = 50
 AXIS = 1.0
 """Where the axis of the standardised differences ends, on either side: beyond a large effect (.8, Cohen 1988)."""
 
+FEWEST_PAIRS = 5
+"""Pairs shown though they are not alike: how near the nearest are is worth a look."""
+
+_SCENARIO = re.compile(r"\bscenario\b")
 _ACTION = re.compile(r"actions\[(\d)\]\.(text|rationale)")
 
 
@@ -52,7 +57,7 @@ def render(found: Findings, dilemmas: Sequence[Dilemma], rules: Sequence[Rule]) 
         name=PurePosixPath(found.dataset).name,
         severities=SEVERITIES,
         counts=counts(found.findings),
-        concerned={severity: _dilemmas_with(severity, found.findings) for severity in SEVERITIES},
+        concerned={severity: _dilemmas_with(severity, own) for severity in SEVERITIES},
         rules=_rules(found.findings, texts, rules),
         lines=[finding for finding in elsewhere if finding.id is not None or finding.where.startswith("line ")],
         whole=[finding for finding in elsewhere if finding.id is None and not finding.where.startswith("line ")],
@@ -68,7 +73,7 @@ def render(found: Findings, dilemmas: Sequence[Dilemma], rules: Sequence[Rule]) 
         competing_values=_counted(found.coverage.competing_values),
         relations=_counted(found.coverage.relations, ordered=False),
         settings={part: _counted(places) for part, places in found.coverage.settings.items()},
-        pairs=pairs(found.neighbours, NEAREST),
+        pairs=_nearest(found.neighbours),
         sorts=sorted(found.sorts, key=_agreement),
     )
 
@@ -85,8 +90,16 @@ def _by_dilemma(findings: Sequence[Finding], texts: Mapping[str, Dilemma]) -> li
     )
 
 
-def _dilemmas_with(severity: str, findings: Sequence[Finding]) -> int:
-    return len({finding.id for finding in findings if finding.id is not None and finding.severity == severity})
+def _dilemmas_with(severity: str, own: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, int]:
+    """How many findings of a severity are on a dilemma of the file, and on how many dilemmas."""
+    each = [sum(finding.severity == severity for finding in findings) for _, findings in own]
+    return {"findings": sum(each), "dilemmas": sum(count > 0 for count in each)}
+
+
+def _nearest(neighbours: Sequence[Neighbour]) -> list[Neighbour]:
+    """The nearest few pairs, and more of them only where they are alike."""
+    nearest = pairs(neighbours, NEAREST)
+    return nearest[:FEWEST_PAIRS] + [one for one in nearest[FEWEST_PAIRS:] if one.similarity >= ALIKE]
 
 
 def _rules(findings: Sequence[Finding], texts: Mapping[str, Dilemma], rules: Sequence[Rule]) -> list[dict[str, Any]]:
@@ -104,9 +117,12 @@ def _rules(findings: Sequence[Finding], texts: Mapping[str, Dilemma], rules: Seq
 
 
 def _shown(dilemma: Dilemma, findings: Sequence[Finding]) -> dict[str, Any]:
-    """A dilemma with its findings, and its actions in the order of the places with the worst found of their texts."""
+    """A dilemma with its findings, and its actions in the order of the places; each text with the worst found of it."""
     worst: dict[tuple[str, str], str] = {}
-    for finding in findings:
+    scenario = ""
+    for finding in findings:  # the gravest come first
+        if _SCENARIO.search(finding.where):
+            scenario = scenario or finding.severity
         for place in _ACTION.findall(finding.where):
             worst.setdefault(place, finding.severity)
     numbered = {(action.polarity, action.intensity): number for number, action in enumerate(dilemma.actions)}
@@ -114,6 +130,7 @@ def _shown(dilemma: Dilemma, findings: Sequence[Finding]) -> dict[str, Any]:
         "dilemma": dilemma,
         "findings": findings,
         "counts": counts(findings),
+        "scenario": scenario,
         "actions": [
             {
                 "action": dilemma.action(*place),

@@ -13,7 +13,7 @@ from math import ceil
 import numpy as np
 from scipy.stats import hypergeom
 
-from dilemmas import taxonomy
+from dilemmas import dataset, taxonomy
 from dilemmas.checks.rules import Rule
 from dilemmas.checks.text import told, value_family, word_list, words
 from dilemmas.schema import Dilemma, Finding, Setting, ValueName
@@ -23,7 +23,7 @@ MOTIF_SHARE, ELSEWHERE = 0.5, 0.1
 
 Half of them is a set about one thing; a word in over a tenth of all scenarios is everyday."""
 FEWEST_MOTIF = 3
-"""Fewest scenarios that make a motif: two are a pair."""
+"""Fewest scenarios that make a motif: two are a pair. A value with fewer dilemmas is not looked at."""
 LEVEL = 0.05
 """Chance of any motif being found in a set whose words do not depend on the value at all."""
 ENOUGH_PLACES = 50
@@ -58,9 +58,11 @@ SAME_MOTIF = Rule(
     severity="warning",
     looks_for=f"A content word in at least {MOTIF_SHARE:.0%} of a value's scenarios, at least {FEWEST_MOTIF}, and "
     f"in at most {ELSEWHERE:.0%} of the others, beyond chance (Fisher's exact test, one-sided, {LEVEL:g} shared among "
-    "all words and values looked at). Words of the value's name and definition do not count.",
+    "all words and values looked at). Words of the value's name and definition do not count. A file of one value is "
+    "held against the shipped scenarios on other values, and what is found there is a note.",
     reason="Models draft the same story for a value again and again, such as a scholarship for Equality. The value's "
-    "score is then the score of that story.",
+    "score is then the score of that story. Beside the shipped scenarios, which are "
+    "by other hands, a word may also be a habit of these hands: hence the note.",
     fix="Write this scenario anew about something else.",
 )
 ACTION_OPENINGS = Rule(
@@ -126,11 +128,13 @@ def _same_settings(dilemmas: Sequence[Dilemma]) -> Iterator[Finding]:
 
 def _same_motifs(dilemmas: Sequence[Dilemma]) -> Iterator[Finding]:
     """One finding for each dilemma that shares a motif with an earlier one of its value."""
-    contents = [_content(one) for one in dilemmas]
-    total = Counter(word for content in contents for word in content)
     members: dict[ValueName, list[int]] = defaultdict(list)
     for row, dilemma in enumerate(dilemmas):
         members[dilemma.value].append(row)
+    alone = len(members) == 1
+    contents = [_content(one) for one in (*dilemmas, *(_shipped_beside(dilemmas) if alone else ()))]
+    total = Counter(word for content in contents for word in content)
+    others = "shipped scenarios on others, as this file has no other value to compare with" if alone else "others"
     for value, motifs in _motifs(contents, total, members).items():
         size, first = len(members[value]), dict[str, str]()
         for row in members[value]:
@@ -142,23 +146,39 @@ def _same_motifs(dilemmas: Sequence[Dilemma]) -> Iterator[Finding]:
                 yield SAME_MOTIF(
                     dilemmas[row],
                     f'tells of {told(shared)} again: "{word}" stands in {motifs[word]:,} of {size:,} scenarios on '
-                    f"{value}, and in {total[word] - motifs[word]:,} of {len(dilemmas) - size:,} others",
+                    f"{value}, and in {total[word] - motifs[word]:,} of {len(contents) - size:,} {others}",
                     "scenario",
+                    severity="note" if alone else "warning",
                     others=[earlier[word]],
                 )
+
+
+def _shipped_beside(dilemmas: Sequence[Dilemma]) -> Iterator[Dilemma]:
+    """The shipped dilemmas on other values than these, without these themselves."""
+    ids, values = {one.id for one in dilemmas}, {one.value for one in dilemmas}
+    shipped = dataset.read(dataset.shipped_path()).dilemmas
+    return (one for one in shipped if one.id not in ids and one.value not in values)
 
 
 def _motifs(
     contents: Sequence[set[str]], total: Counter[str], members: dict[ValueName, list[int]]
 ) -> dict[ValueName, dict[str, int]]:
-    """The motifs of each value, the most telling first, with the number of its scenarios that have them."""
+    """The motifs of each value, the most telling first, with the number of its scenarios that have them.
+
+    Args:
+        contents: the words of each scenario, of all that are compared.
+        total: in how many of them each word stands.
+        members: the rows of each value that is looked at.
+    """
     totals = np.array(list(total.values()), dtype=np.intp)
     tried = 0
     likely: list[tuple[ValueName, str, int, float]] = []
     for value, rows in members.items():
+        if len(rows) < FEWEST_MOTIF:
+            continue
         fewest = max(FEWEST_MOTIF, ceil(MOTIF_SHARE * len(rows)))
         most = ELSEWHERE * (len(contents) - len(rows))
-        # Which words are tried hangs on how often they stand in the set, not where: so the test stays exact.
+        # What is tried hangs on sizes and on how often words stand in the set, not where: so the test stays exact.
         tried += int(((totals >= fewest) & (totals <= most + len(rows))).sum())
         within = Counter(word for row in rows for word in contents[row])
         likely += [
@@ -191,23 +211,33 @@ def _scenario_openings(dilemmas: Sequence[Dilemma]) -> Iterator[Finding]:
     opened: dict[tuple[str, ...], list[Dilemma]] = defaultdict(list)
     for dilemma in dilemmas:
         opened[tuple(words(dilemma.scenario)[:SCENARIO_WORDS])].append(dilemma)
-    for opening, those in opened.items():
+    for those in opened.values():
         for dilemma in those[allowed:]:
             yield SCENARIO_OPENINGS(
                 dilemma,
-                f'opens with "{" ".join(opening)}", as {len(those):,} of {len(dilemmas):,} scenarios do',
+                f'opens with "{_opening(dilemma.scenario, SCENARIO_WORDS)}", as {len(those):,} of {len(dilemmas):,} '
+                "scenarios do",
                 "scenario",
                 others=[those[0].id],
             )
 
 
 def _action_openings(dilemma: Dilemma) -> Iterator[Finding]:
-    openings = Counter(" ".join(words(action.text)[:ACTION_WORDS]) for action in dilemma.actions)
-    opening, count = openings.most_common(1)[0]
-    if count >= MOST_ACTIONS:
+    opened: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for action in dilemma.actions:
+        opened[tuple(words(action.text)[:ACTION_WORDS])].append(action.text)
+    alike = max(opened.values(), key=len)
+    if len(alike) >= MOST_ACTIONS:
         yield ACTION_OPENINGS(
             dilemma,
-            f'{count} of the six actions open with "{opening}"',
+            f'{len(alike)} of the six actions open with "{_opening(alike[0], ACTION_WORDS)}"',
             "actions",
-            severity="warning" if count == ALL_ACTIONS else "note",
+            severity="warning" if len(alike) == ALL_ACTIONS else "note",
         )
+
+
+def _opening(text: str, count: int) -> str:
+    """A text up to that many words, as they are written there."""
+    parts = text.split()
+    ends = (end for end in range(1, len(parts)) if len(words(" ".join(parts[:end]))) >= count)
+    return " ".join(parts[: next(ends, len(parts))]).rstrip(",;:.")

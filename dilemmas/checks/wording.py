@@ -20,15 +20,20 @@ STEM = 4
 
 Short, so that "bathes" meets "bath" and "given" meets "gives": the rule is to miss a link rather than to deny one.
 """
+ECHO = 0.8
+"""Share of an action's different words from which a rationale that has them too repeats it.
+
+The shipped rationales have at most .53 of them.
+"""
 
 LABEL_WORDS = Rule(
     name="label-words",
     family="form",
     severity="error",
-    looks_for="An action with an adverb of the label (strongly, moderately, mildly) or with aligned or opposed used as "
-    'labels ("(mild)", "Strong aligned:", "the opposed option"); a warning where strong, moderate or mild qualifies a '
-    'stance ("a mild protest"). Strong tea, a mild evening and "as opposed to" are left alone, and so are moderate '
-    "and moderately where the value Moderate is in play.",
+    looks_for='An action with its label in brackets or as a heading ("(mild)", "Strong:"), or with aligned or opposed '
+    'used as labels ("mildly opposed", "the opposed option"); a warning for strongly, moderately or mildly alone, and '
+    'where strong, moderate or mild qualifies a stance ("a mild protest"). Strong tea, a mild evening and "as opposed '
+    'to" are left alone, and so are moderate and moderately where the value Moderate is in play.',
     reason="A label in the text tells the reader where the action is meant to stand; its content should do that.",
     fix="Say what is done, and let its extent show how strong it is.",
 )
@@ -48,10 +53,11 @@ RATIONALE = Rule(
     family="form",
     severity="error",
     looks_for=f"A rationale in which fewer than {SUBSTANCE} words are left without its labels, the values' names and "
-    "function words, or one that stands twice in a dilemma (errors); one that speaks neither of a value nor of a "
-    "degree nor of anything in its action (warning).",
-    reason="The rationale is what a reviewer checks an action's place against. One that repeats the label cannot be "
-    "checked.",
+    "function words, one that stands twice in a dilemma, or one that is its action word for word (errors); one with "
+    f"more than {ECHO} of its action's different words, or that speaks neither of a value nor of a degree nor of "
+    "anything in its action (warnings).",
+    reason="The rationale is what a reviewer checks an action's place against. One that repeats the label or the "
+    "action gives nothing to check.",
     fix="Say what in this action serves or sets aside the value, and why to this degree and no other.",
 )
 
@@ -66,8 +72,7 @@ _LABELS = re.compile(
     rf"|\b{_SIZE}[\s-]+(?:aligned|opposed)\b"
     rf"|\b(?:aligned|opposed)[\s,-]+{_SIZE}\b"
     r"|\b(?:aligned|opposed)\s+(?:action|answer|choice|option|response|side|stance|version|way)\b"
-    r"|\bvalue-(?:aligned|opposed)\b"
-    r"|\b(?:strong|moderate|mild)ly\b",
+    r"|\bvalue-(?:aligned|opposed)\b",
     re.IGNORECASE,
 )
 _MODERATE = re.compile(r"\bmoderate(?:ly)?\b(?![\s-]+(?:aligned|opposed)\b)", re.IGNORECASE)
@@ -79,16 +84,17 @@ def _label_words(dilemma: Dilemma) -> Iterator[Finding]:
         read = _MODERATE.sub(" ", text) if moderate_is_a_value else text
         if labels := [match[0] for match in _LABELS.finditer(read)]:
             yield LABEL_WORDS(dilemma, f"the action carries its label: {told(labels)}", where)
-        elif stances := [match[0] for match in _qualified_stance().finditer(read)]:
+        elif stances := [match[0] for match in _strength_of_stance().finditer(read)]:
             what = f"the action says how strong its stance is: {told(stances)}"
             yield LABEL_WORDS(dilemma, what, where, severity="warning")
 
 
 @cache
-def _qualified_stance() -> re.Pattern[str]:
+def _strength_of_stance() -> re.Pattern[str]:
     nouns = "|".join(sorted(word_list("stances")))
     between = r"(?:(?:and|but|if|yet)\s+)?(?:[\w-]+\s+)?"  # a strong but friendly tone
-    return re.compile(rf"\b(?:strong|moderate|mild)(?:er|est)?,?\s+{between}(?:{nouns})s?\b", re.IGNORECASE)
+    qualified = rf"\b(?:strong|moderate|mild)(?:er|est)?,?\s+{between}(?:{nouns})s?\b"
+    return re.compile(rf"{qualified}|\b(?:strong|moderate|mild)ly\b", re.IGNORECASE)
 
 
 def _value_named(dilemma: Dilemma) -> Iterator[Finding]:
@@ -130,8 +136,14 @@ def _rationale(dilemma: Dilemma) -> Iterator[Finding]:
         if len(left - word_list("label_talk")) < SUBSTANCE:
             yield RATIONALE(dilemma, "the rationale says no more than its label", where)
             continue
+        acts = words(action)
+        if words(text) == acts:
+            yield RATIONALE(dilemma, "the rationale is its action word for word", where)
+            continue
+        if len(set(words(text)) & set(acts)) > ECHO * len(set(acts)):
+            yield RATIONALE(dilemma, "the rationale repeats its action", where, severity="warning")
         speaks_of_degree = not word_list("intensity_words").isdisjoint(words(bare))
-        if not (names_value or speaks_of_degree or _stems(left) & _stems(words(action))):
+        if not (names_value or speaks_of_degree or _stems(left) & _stems(acts)):
             what = "the rationale speaks neither of a value nor of a degree nor of its action"
             yield RATIONALE(dilemma, what, where, severity="warning")
 

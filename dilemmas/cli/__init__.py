@@ -13,7 +13,7 @@ from dilemmas.cli import analyse, check, evaluate, generate, listing
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
-INTERRUPTED = "interrupted; what was answered is kept, and the same command goes on from there"
+INTERRUPTED = "interrupted; what came back is kept, and the same command goes on from there (generate: with --resume)"
 
 app = typer.Typer(
     name="dilemmas",

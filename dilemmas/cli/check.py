@@ -10,6 +10,8 @@ import typer
 from dilemmas.cli.evaluate import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dilemmas.checking import Checked
     from dilemmas.config import RunConfig
     from dilemmas.judging import Sorting
@@ -28,8 +30,13 @@ dilemmas check dataset/drafts.jsonl --embed BAAI/bge-m3 --embed-url http://gpu:8
 [bold]Exit codes[/bold]
 
 0 no errors, 1 errors were found, 2 wrong input, 3 the judge left readings open, 130 interrupted.
+Where the judge's readings are mostly unreadable, that is 3 as well.
 """
 EXIT_ERRORS = 1
+ORDERS, MAX_TOKENS = 3, 3000
+"""The judge's defaults: readings of each dilemma, and tokens of a reply, which leave room for thinking aloud."""
+UNREADABLE_SHARE = 0.5
+"""Share of unreadable readings above which the judging counts as failed: most of what was asked for is missing."""
 
 
 def check(
@@ -45,7 +52,12 @@ def check(
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key for --base-url.")
     ] = None,
-    orders: Annotated[int, typer.Option(min=1, max=60, help="Readings by the judge of each dilemma.")] = 3,
+    orders: Annotated[
+        int | None, typer.Option(min=1, max=60, help=f"Readings by the judge of each dilemma. \\[{ORDERS}]")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help=f"Longest reply by the judge, in tokens. \\[{MAX_TOKENS}]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the judge's orders and sampling.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight. \\[8; embedded 1]")] = None,
     embed: Annotated[
@@ -74,12 +86,34 @@ def check(
             "--api-key-env": (api_key_env, base_url, "It goes to --base-url; --embed-url has --embed-key-env."),
             "--embed-url": (embed_url, embed, "Name a model with --embed."),
             "--embed-key-env": (embed_key_env, embed_url, "It goes to --embed-url alone."),
+            "--orders": (orders, judge, "Name a judge with --judge."),
+            "--max-tokens": (max_tokens, judge, "Name a judge with --judge."),
+            "--seed": (seed, judge, "Name a judge with --judge."),
+            "--concurrency": (concurrency, judge or embed, "Name a model with --judge, or with --embed."),
         }
     )
     path = file or dataset.shipped_path()
-    judging = _settings(judge, base_url, api_key_env, concurrency, seed)
-    at = (embed_url, embed_key_env) if embed_url else (base_url, api_key_env)
-    embedding = _settings(embed, *at, concurrency, seed)
+    judging = _settings(
+        {
+            "--judge": ("model.name", judge),
+            "--base-url": ("model.base_url", base_url),
+            "--api-key-env": ("model.api_key_env", api_key_env),
+            "--concurrency": ("model.concurrency", concurrency),
+            "--seed": ("seed", seed),
+            "--max-tokens": ("model.sampling.max_tokens", max_tokens or MAX_TOKENS),
+        }
+    )
+    embedding = _settings(
+        {
+            "--embed": ("model.name", embed),
+            **(
+                {"--embed-url": ("model.base_url", embed_url), "--embed-key-env": ("model.api_key_env", embed_key_env)}
+                if embed_url
+                else {"--base-url": ("model.base_url", base_url), "--api-key-env": ("model.api_key_env", api_key_env)}
+            ),
+            "--concurrency": ("model.concurrency", concurrency),
+        }
+    )
     with progress(quiet=json_) as show:
         checked = asyncio.run(
             checking.check_file(
@@ -87,7 +121,7 @@ def check(
                 out or Path("checks", path.stem),
                 judge=judging.model if judge else None,
                 embedder=embedding.model if embed else None,
-                orders=orders,
+                orders=orders or ORDERS,
                 seed=judging.seed,
                 progress=show,
             )
@@ -95,29 +129,44 @@ def check(
     _finish(checked, path, as_json=json_)
 
 
-def _settings(
-    model: str | None, base_url: str | None, api_key_env: str | None, concurrency: int | None, seed: int | None
-) -> RunConfig:
+def _settings(options: dict[str, tuple[str, str | int | None]]) -> RunConfig:
+    """Settings from options, the model's name and address among them; errors name the option."""
     from dilemmas import config
+    from dilemmas.errors import InputError
+    from dilemmas.models import in_process
 
-    return config.load(
-        None,
-        {
-            "seed": seed,
-            "model.name": model,
-            "model.base_url": base_url,
-            "model.api_key_env": api_key_env,
-            "model.concurrency": concurrency,
-        },
+    try:
+        settings = config.load(None, dict(options.values()))
+    except InputError as error:
+        by_setting = {f"setting {setting}": option for option, (setting, _) in options.items()}
+        error.where, error.fix = by_setting.get(error.where, error.where), "Change this option."
+        raise
+    option, address = (
+        next(name for name, (setting, _) in options.items() if setting == wanted)
+        for wanted in ("model.name", "model.base_url")
     )
+    name, local = options[option][1], in_process(settings.model.name)
+    if name and not local and not settings.model.base_url:
+        raise InputError(
+            f'the model "{name}" needs the address of the server that has it',
+            where=option,
+            fix=f"Give {address} http://host:port/v1.",
+        )
+    if name and local and settings.model.base_url:
+        raise InputError(
+            f"the model {name} runs in this process and takes no address",
+            where=address,
+            fix=f"Leave out {address}, or name a model of that server with {option}.",
+        )
+    return settings
 
 
-def _refuse_idle(options: dict[str, tuple[str | None, object, str]]) -> None:
+def _refuse_idle(options: dict[str, tuple[object, object, str]]) -> None:
     """Refuse an option that nothing would come of: it is given, and what it serves is not."""
     from dilemmas.errors import InputError
 
     for name, (given, served, fix) in options.items():
-        if given and not served:
+        if given is not None and not served:
             raise InputError("is of no use here", where=name, fix=fix)
 
 
@@ -136,21 +185,55 @@ def _finish(checked: Checked, path: Path, *, as_json: bool) -> None:
             print(f"\nNote: {checked.sorting.caveat}")
         print(f"\nfindings  {checked.json}\npage      {checked.page}")
         if path != dataset.shipped_path() and any(one.id and one.severity != "note" for one in findings):
-            print(f"next      dilemmas generate --repair {checked.json}")
-    if checked.sorting and checked.sorting.open:
-        _tell_what_is_open(checked.sorting)
+            print(f"next      {_next_step(checked)}")
+    if checked.sorting and _tell_what_is_missing(checked.sorting):
         raise typer.Exit(EXIT_GAPS)
     if any(one.severity == "error" for one in findings):
         raise typer.Exit(EXIT_ERRORS)
 
 
-def _tell_what_is_open(sorting: Sorting) -> None:
+def _next_step(checked: Checked) -> str:
+    """What to do about the findings: a file with unusable lines cannot be repaired by drafting."""
+    import shlex
+
+    repair = f"dilemmas generate --repair {shlex.quote(str(checked.json))}"
+    if not checked.unusable:
+        return repair
+    lines = f"line{'' if len(checked.unusable) == 1 else 's'} {_ranges(checked.unusable)}"
+    return f"mend {lines} first, check again, then {repair}"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in few words.
+
+    >>> _ranges([3, 17, 18, 19])
+    '3, 17-19'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _tell_what_is_missing(sorting: Sorting) -> bool:
+    """Say on standard error what the judge owes, and whether it owes anything."""
     import sys
 
-    why = str(sorting.stopped or sorting.last_failure)
-    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in why)
-    print(
-        f"{sorting.open:,} of {sorting.planned:,} readings by the judge are still open: {shown}\n"
-        "Run the same command again to ask them.",
-        file=sys.stderr,
-    )
+    if sorting.open:
+        why = str(sorting.stopped or sorting.last_failure)
+        shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in why)
+        print(f"{sorting.open:,} of {sorting.planned:,} readings by the judge are still open: {shown}", file=sys.stderr)
+        if not (sorting.stopped and sorting.stopped.fix):  # which says as much
+            print("Run the same command again to ask them.", file=sys.stderr)
+    back = sorting.planned - sorting.open
+    failed = sorting.unreadable > UNREADABLE_SHARE * back
+    if failed:
+        print(
+            f"{sorting.unreadable:,} of {back:,} readings by the judge cannot be read; judging.jsonl has its replies.\n"
+            "Take another judge, or more --max-tokens where replies are cut off.",
+            file=sys.stderr,
+        )
+    return bool(sorting.open) or failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dilemmas.checks.overview import SEVERITIES, by_rule, counts, pairs
-from dilemmas.pages import interval, number, share, signed
+from dilemmas.pages import interval, number, share, share_interval, signed
 from dilemmas.schema import Finding, Findings
 
 WIDTH = 80
@@ -20,6 +21,7 @@ MOST = 10
 NEAREST = 5
 """Pairs of neighbours that are shown."""
 COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+MEASURES = {"words": "words", "readability": "readability, grades", "sentiment": "sentiment, −1 to 1"}
 FACTORS = {"polarity": "aligned less opposed", "intensity": "strong less mild"}
 
 
@@ -31,8 +33,16 @@ def print_findings(found: Findings, name: str) -> None:
         name: how to call the file that was checked.
     """
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    if console.is_terminal:
+        _print_all(console, found, name)
+        return
+    console = Console(width=WIDTH)
+    with console.capture() as shown:
+        _print_all(console, found, name)
+    print(re.sub(r" +$", "", shown.get(), flags=re.MULTILINE), end="")
+
+
+def _print_all(console: Console, found: Findings, name: str) -> None:
     there = counts(found.findings)
     told = ", ".join(_plural(count, severity) for severity, count in there.items())
     console.print(_text(f"{_plural(found.dilemmas, 'dilemma')} in {name}: {told}", style="bold"))
@@ -62,7 +72,7 @@ def _print_rule(console: Console, rule: str, findings: Sequence[Finding]) -> Non
 def _print_wording(console: Console, found: Findings) -> None:
     effects = [
         (
-            effect.measure,
+            MEASURES[effect.measure],
             FACTORS[effect.factor],
             str(effect.n),
             signed(effect.estimate, 2),
@@ -71,9 +81,9 @@ def _print_wording(console: Console, found: Findings) -> None:
         )
         for effect in found.confounds
     ]
-    _print_table(console, ("difference of", "", "n", "mean", "interval", "dz"), effects, words=2)
+    _print_table(console, ("difference of", "", "n", "mean", "joint 95 %", "dz"), effects, words=2)
     cues = [
-        (f"the {cue.held_out}s it is tried on", str(cue.n), share(cue.accuracy), interval(cue.model_dump()))
+        (f"the {cue.held_out}s it is tried on", str(cue.n), share(cue.accuracy), share_interval(cue.model_dump()))
         for cue in found.cues
     ]
     _print_table(console, ("sides told by wording, trained without", "n", "right", "95 %"), cues, words=1)
@@ -98,12 +108,11 @@ def _print_sorts(console: Console, found: Findings) -> None:
     sides = [sort.side for sort in found.sorts if sort.side is not None]
     taus = [sort.tau for sort in found.sorts if sort.tau is not None]
     if found.sorts:
-        console.print(
-            _text(
-                f"\nsorted blind by {found.judge}: {share(_mean(sides))} of the actions on their side, "
-                f"order tau {number(_mean(taus))}, over {_plural(len(sides), 'dilemma')}"
-            )
+        agreed = (
+            f"{share(_mean(sides))} of the actions on their side, "
+            f"order tau {number(_mean(taus))}, over {_plural(len(sides), 'dilemma')}"
         )
+        console.print(_text(f"\nsorted blind by {found.judge}: {agreed if sides else 'no reading could be used'}"))
 
 
 def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> None:

@@ -92,7 +92,7 @@ def generate(
         },
     )
     if repair is not None:
-        if values or topics or per_cell or resume or force:
+        if resume or force or any(given is not None for given in (values, topics, per_cell)):
             raise InputError(
                 "--repair takes its dilemmas from the findings, and goes on by itself",
                 fix="Leave out --values, --topics, --per-cell, --resume and --force.",
@@ -106,7 +106,7 @@ def generate(
         job = planning.prepare(
             chosen,
             values=values,
-            topics=topics or "all",
+            topics="all" if topics is None else topics,
             per_cell=1 if per_cell is None else per_cell,
             out=out or OUT,
             resume=resume,
@@ -120,18 +120,12 @@ def generate(
 
 def _write(job: Job, *, quiet: bool) -> Outcome:
     import asyncio
-    import sys
 
     from dilemmas import generate as stage
     from dilemmas.cli.progress import progress
 
-    try:
-        with progress(quiet=quiet) as show:
-            return asyncio.run(stage.generate(job, show))
-    except KeyboardInterrupt:
-        if job.findings is None:
-            print("add --resume to go on", file=sys.stderr)
-        raise
+    with progress(quiet=quiet) as show:
+        return asyncio.run(stage.generate(job, show))
 
 
 def _finish(outcome: Outcome, job: Job, *, as_json: bool) -> None:
@@ -149,7 +143,7 @@ def _finish(outcome: Outcome, job: Job, *, as_json: bool) -> None:
     else:
         _print_outcome(outcome, journal_of(job.out))
     if outcome.stopped:
-        if job.findings is None:
+        if job.findings is None and not job.resume:
             outcome.stopped.fix = f"{outcome.stopped.fix} To go on, add --resume.".strip()
         raise outcome.stopped
     if outcome.open:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,19 +16,24 @@ from pydantic import ValidationError
 
 from dilemmas import dataset
 from dilemmas.errors import InputError, os_error
-from dilemmas.journal import Journal, entries
+from dilemmas.journal import Journal, entries, locked
 from dilemmas.resources import decode_utf8, now, read_bytes, write_text
 from dilemmas.schema import Dilemma
 
 
 def journal_of(out: Path) -> Path:
     """Where every attempt at the drafts of a file is noted."""
-    return out.with_name(f"{out.stem}.attempts.jsonl")
+    return out.with_name(f"{_name(out)}.attempts.jsonl")
 
 
 def history_of(out: Path) -> Path:
     """Where revisions of a file's dilemmas go that were written anew."""
-    return out.with_name(f"{out.stem}.history.jsonl")
+    return out.with_name(f"{_name(out)}.history.jsonl")
+
+
+def _name(out: Path) -> str:
+    """What the names of the files beside it begin with; files that differ in their endings share none."""
+    return out.name.removesuffix(".jsonl")
 
 
 class DraftFile:
@@ -61,7 +67,7 @@ class DraftFile:
             raise InputError(
                 "was changed by somebody else while drafts were written",
                 where=str(self._path),
-                fix="What they made of it stays, and no draft is lost: the same command with --resume adds the rest.",
+                fix="What they made of it stays, and no draft is lost: the same command goes on from there.",
             )
         self._changed = False
         dilemmas = list(self.dilemmas.values())
@@ -94,8 +100,10 @@ def _add_to_history(path: Path, dilemmas: Iterable[Dilemma]) -> None:
 
 
 def on_disk(path: Path) -> dict[str, Dilemma]:
-    """The dilemmas of a file by id; none where there is no file."""
-    return {dilemma.id: dilemma for dilemma in dataset.read(path).dilemmas} if path.exists() else {}
+    """The dilemmas of a file by id; none where there is no file, or an empty one."""
+    if not path.exists() or not read_bytes(path, "dataset").strip():
+        return {}
+    return {dilemma.id: dilemma for dilemma in dataset.read(path).dilemmas}
 
 
 def results_so_far(journal: Path) -> dict[str, Dilemma]:
@@ -117,6 +125,9 @@ def alone(out: Path) -> Iterator[Journal]:
     """The journal of a file, while no other process writes it; none is left where nothing was asked."""
     path = journal_of(out)
     with Journal.opened(path) as journal:
+        for name in (out.name, history_of(out).name):
+            for left in out.parent.glob(f".{glob.escape(name)}.*"):
+                left.unlink(missing_ok=True)  # of a process that was killed while it wrote
         try:
             yield journal
         finally:
@@ -130,8 +141,10 @@ def move_aside(out: Path) -> list[str]:
     if not belonging:
         return []
     stamp = now().replace("-", "").replace(":", "")
-    with alone(out):
-        aside = {path: path.with_name(f"{out.stem}.{stamp}{path.name.removeprefix(out.stem)}") for path in belonging}
+    with locked(journal_of(out)):
+        aside = {
+            path: path.with_name(f"{_name(out)}.{stamp}{path.name.removeprefix(_name(out))}") for path in belonging
+        }
         if taken := next((path for path in aside.values() if path.exists()), None):
             raise InputError("is there already", where=str(taken), fix="Wait a second and try again.")
         try:
@@ -139,4 +152,6 @@ def move_aside(out: Path) -> list[str]:
                 path.rename(target)
         except OSError as error:
             raise os_error(error, "move aside", error.filename) from None
+        if journal_of(out) not in belonging:
+            journal_of(out).unlink(missing_ok=True)  # made to be locked
     return [f"moved {path} to {target}" for path, target in aside.items()]

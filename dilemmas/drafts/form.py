@@ -5,7 +5,6 @@ The limits say how long a text may be at all; whether it is any good is for `che
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -25,7 +24,6 @@ dilemmas (347 to 510, 80 to 116 and 104 to 204). They stop a model that does not
 _RECALLED = 1500
 """Characters of a broken reply, and of what was wrong with it, that are shown when asking again: with them and the
 prompt a context of 4,096 tokens still has room for a reply."""
-_LINK = re.compile(r"\n\s*For further information visit \S+")
 BROKEN = (ValueError, IncompleteOutputException)
 """What is raised about a broken reply: it has not the form (pydantic's and json's errors are ValueErrors), it is a
 refusal, or it was cut off."""
@@ -107,36 +105,38 @@ def _with_lengths(node: Any, limits: Callable[[int, int], dict[str, int]]) -> An
     return kept | limits(node["minLength"], node["maxLength"]) if "maxLength" in node else kept
 
 
-def recalled(conversation: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The prompt and, of what came after it, the last broken reply and what was wrong with it, both cut to a length.
+def recalled(prompt: list[dict[str, Any]], text: str, wrong: str) -> list[dict[str, Any]]:
+    """The prompt, a broken reply to it and what was wrong with that, both cut to a length.
 
     In plain messages that take turns: servers read the arguments of a tool call in an earlier message, and refuse
     those that are no JSON.
     """
-    prompt, later = conversation[:2], conversation[2:]
-    if not later:
-        return prompt
-    said = next(message for message in reversed(later) if message["role"] == "assistant")
-    text = said["content"] or "".join(call["function"]["arguments"] for call in said.get("tool_calls") or ())
-    wrong = _LINK.sub("", later[-1]["content"])
+    again = f"Write it anew, and whole. What was wrong with this reply: {wrong}"
     return [
         *prompt,
-        {"role": "assistant", "content": text[:_RECALLED] or "(nothing)"},
-        {"role": "user", "content": wrong[:_RECALLED]},
+        {"role": "assistant", "content": text.strip()[:_RECALLED] or "(nothing)"},
+        {"role": "user", "content": again[:_RECALLED]},
     ]
+
+
+def said(body: dict[str, Any]) -> str:
+    """The text of a server's reply, wherever it stands; empty where there is none."""
+    message = body["choices"][0]["message"]
+    called = "".join(call["function"]["arguments"] for call in _calls(message))
+    return _text(message) or called or str(message.get("refusal") or "")
 
 
 def completion(body: dict[str, Any]) -> ChatCompletion:
     """The part of a server's reply that is read; the rest may have any form.
 
     Raises:
-        ValueError: the model refused, or the reply has a form that cannot be read.
+        ValueError: the model refused.
     """
     choice = body["choices"][0]
-    said, finish = choice["message"], choice.get("finish_reason")
-    if said.get("refusal") or finish == "content_filter":
-        raise ValueError(f"the model refused: {said.get('refusal') or 'the content filter'}")
-    message = {"role": "assistant", "content": said.get("content"), "tool_calls": said.get("tool_calls") or None}
+    found, finish = choice["message"], choice.get("finish_reason")
+    if found.get("refusal") or finish == "content_filter":
+        raise ValueError(f"the model refused: {found.get('refusal') or 'the content filter'}")
+    message = {"role": "assistant", "content": _text(found) or None, "tool_calls": _calls(found) or None}
     return ChatCompletion.model_validate(
         {
             "id": "",
@@ -146,6 +146,26 @@ def completion(body: dict[str, Any]) -> ChatCompletion:
             "choices": [{"index": 0, "finish_reason": "length" if finish == "length" else "stop", "message": message}],
         }
     )
+
+
+def _text(message: dict[str, Any]) -> str:
+    """The content of a message: a text, or a list with parts of one."""
+    content, texts = message.get("content"), []
+    for part in content if isinstance(content, list) else [content]:
+        match part:
+            case str(text) | {"type": "text", "text": str(text)}:
+                texts.append(text)
+    return "".join(texts)
+
+
+def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The calls of a function in a message; whatever else stands there, instructor would fail on."""
+    calls, found = message.get("tool_calls"), []
+    for call in calls if isinstance(calls, list) else []:
+        match call:
+            case {"type": "function", "function": {"name": str(name), "arguments": str(arguments)}}:
+                found.append({"id": "", "type": "function", "function": {"name": name, "arguments": arguments}})
+    return found
 
 
 def told(error: BaseException | None) -> str:

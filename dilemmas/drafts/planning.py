@@ -21,7 +21,7 @@ from dilemmas.errors import InputError
 from dilemmas.models import SCRIPTED
 from dilemmas.prompts import Prompts
 from dilemmas.resources import read_bytes
-from dilemmas.schema import Dilemma, Finding, Findings
+from dilemmas.schema import Dilemma, Finding, Findings, sha256
 
 AVOIDED, OPENING_WORDS = 12, 20
 """Scenarios of the same value that a prompt names, and how many of their first words: some 350 tokens at most, so
@@ -44,6 +44,8 @@ class Job:
     """Dilemmas for each value and topic."""
     findings: Findings | None = None
     """What is wrong with the file, where that is to be mended; then there is no plan."""
+    resume: bool = False
+    """Whether it adds to what is there."""
     force: bool = False
     """Whether an older file is moved out of the way."""
     notices: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ def prepare(
     """
     if resume and force:
         raise InputError("--resume adds to the file and --force begins another", fix="Give one of them.")
+    out = _file(out)
     named = cells.chosen(values, "values"), cells.chosen(topics, "topics")
     plan = cells.plan(*named, per_cell, config.seed)
     there = out if out.exists() else journal_of(out)
@@ -87,7 +90,7 @@ def prepare(
             where=str(there),
             fix="Add --resume to go on with it, --force to move it aside, or give another --out.",
         )
-    return Job(_writing(config), out, _prompts(config), plan=plan, per_cell=per_cell, force=force)
+    return Job(_writing(config), out, _prompts(config), plan=plan, per_cell=per_cell, resume=resume, force=force)
 
 
 def prepare_repair(config: RunConfig, *, findings: Path, out: Path | None = None) -> Job:
@@ -111,7 +114,7 @@ def prepare_repair(config: RunConfig, *, findings: Path, out: Path | None = None
             where=f"{findings}, field {place}" if place else str(findings),
             fix="Give the findings.json that `dilemmas check` wrote.",
         ) from None
-    path = out or Path(os.path.normpath(findings.parent / found.dataset))
+    path = _file(out or Path(os.path.normpath(findings.parent / found.dataset)))
     there = dataset.read(path)
     known = {dilemma.id for dilemma in there.dilemmas}
     meant = {finding.id for finding in _grave(found)}
@@ -167,12 +170,21 @@ def _open_cells(job: Job, written: Sequence[Dilemma]) -> Todo:
     """Cells without a dilemma; one of the same value and topic fills a cell under another id, too."""
     taken = {dilemma.id for dilemma in written}
     have = Counter((dilemma.value, dilemma.topic) for dilemma in written)
+    here = {dilemma.id: dilemma for dilemma in written}
+    same = [(cell, here[cell.id]) for cell in job.plan if cell.id in here]
+    moved = sum((one.value, one.topic) != (cell.value, cell.topic) for cell, one in same)
+    other = sum(one.setting not in (None, cell.setting) for cell, one in same)
+    told = (
+        (moved, "has the id of a cell of another value or topic, which stays unwritten"),
+        (other, "was planned with another seed; give the same --seed, lest places and competing values repeat"),
+    )
     tasks = []
     for cell in job.plan:
         if cell.id not in taken and have[cell.value, cell.topic] < job.per_cell:
             have[cell.value, cell.topic] += 1
             tasks.append(Task(cell.id, cell.value, cell.topic, cell.competing_value, cell.setting))
-    return Todo(tasks, len(job.plan) - len(tasks))
+    notices = tuple(f"{number:,} of the dilemmas there {what}" for number, what in told if number)
+    return Todo(tasks, len(job.plan) - len(tasks), notices)
 
 
 def _redrafts(findings: Findings, written: Sequence[Dilemma]) -> Todo:
@@ -180,7 +192,7 @@ def _redrafts(findings: Findings, written: Sequence[Dilemma]) -> Todo:
     wrong: dict[str, list[Finding]] = {}
     for finding in _grave(findings):
         wrong.setdefault(finding.id or "", []).append(finding)
-    tasks, judged, since = [], 0, 0
+    tasks, judged, since, edited = [], 0, 0, 0
     for dilemma in written:
         if dilemma.id not in wrong:
             continue
@@ -189,6 +201,8 @@ def _redrafts(findings: Findings, written: Sequence[Dilemma]) -> Todo:
             since += 1
         elif dilemma.review.status != "unreviewed":
             judged += 1
+        elif findings.records.get(dilemma.id) not in (None, sha256(dataset.to_line(dilemma))):
+            edited += 1
         else:
             # A setting that another dilemma has too would only bring the same finding back.
             shared = any(finding.rule == "same-setting" for finding in present)
@@ -204,10 +218,11 @@ def _redrafts(findings: Findings, written: Sequence[Dilemma]) -> Todo:
                     findings=present,
                 )
             )
-    gone = len(wrong) - len(tasks) - judged - since
+    gone = len(wrong) - len(tasks) - judged - since - edited
     told = (
         (judged, "judged by a person and left as they are"),
         (since, "of another revision than the one that was checked"),
+        (edited, "edited since they were checked and left as they are; check the file again"),
         (gone, "no longer in the file"),
     )
     return Todo(tasks, since, tuple(f"{number:,} with findings {what}" for number, what in told if number))
@@ -246,6 +261,17 @@ def leftovers(job: Job, written: Mapping[str, Dilemma], results: Mapping[str, Di
         if dilemma.id not in written and dilemma.revision >= latest.get(dilemma.id, dilemma).revision:
             latest[dilemma.id] = dilemma
     return list(latest.values())
+
+
+def _file(path: Path) -> Path:
+    """The file itself where a link leads to it, so that what belongs to it is found and locked.
+
+    Raises:
+        InputError: it is a folder.
+    """
+    if path.is_dir() or not path.name:
+        raise InputError("is a folder", where=str(path), fix="Name a file, such as dataset/drafts.jsonl.")
+    return path.resolve() if path.is_symlink() else path
 
 
 def _writing(config: RunConfig) -> RunConfig:

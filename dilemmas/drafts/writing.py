@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from dilemmas import taxonomy
 from dilemmas.asking import Failure, Workers
-from dilemmas.drafts.form import BROKEN, Draft, Mode, completion, form, recalled, told
+from dilemmas.drafts.form import BROKEN, Draft, Mode, completion, form, recalled, said, told
 from dilemmas.errors import DilemmasError
 from dilemmas.journal import Entry, Journal
 from dilemmas.models.openai import ServedModel
@@ -143,13 +143,23 @@ class Writer:
     """Told of each attempt, once it is in the journal."""
 
     async def write(self, task: Task, avoid: Sequence[str]) -> Dilemma | None:
-        """A draft, once its attempt is in the journal; None where all attempts were used up or the workers stopped.
+        """A draft, once its attempt is in the journal; None where there is none.
+
+        That is so where all attempts were used up, the workers stopped, or a reply cannot be handled at all.
 
         Raises:
             RejectedError: the server refuses to write this one.
             InputError: the journal cannot be written.
         """
-        return await _Writing(self, task).write(messages(task, avoid, self.prompts))
+        prompt, writing = messages(task, avoid, self.prompts), _Writing(self, task)
+        try:
+            return await writing.write(prompt)
+        except DilemmasError:
+            raise
+        # A server may send what neither instructor nor we thought of: that leaves one dilemma open, and ends no run.
+        except Exception as error:  # noqa: BLE001 - what such a reply raises cannot be listed
+            writing.give_up(error)
+            return None
 
     def parameters(self, prompt: Sequence[dict[str, Any]]) -> dict[str, float | int]:
         """The sampling of one request."""
@@ -169,9 +179,15 @@ class _Writing:
     def __init__(self, writer: Writer, task: Task) -> None:
         self._writer, self._task = writer, task
         self._sent: dict[str, Any] = {}
-        self._attempt = 0
         self._reply: dict[str, Any] | None = None
-        self._began = 0.0
+        self._broken: tuple[str, str] | None = None
+        """The last reply that broke the form, and what was wrong with it."""
+        self._began = time.perf_counter()
+
+    @property
+    def _attempt(self) -> int:
+        """Number of the attempt that is being made."""
+        return self._writer.journal.attempts[self._task.subject] + 1
 
     async def write(self, prompt: Sequence[Message]) -> Dilemma | None:
         writer = self._writer
@@ -196,13 +212,21 @@ class _Writing:
         self._note(result=dilemma.model_dump(mode="json", exclude_none=True))
         return dilemma
 
+    def give_up(self, error: Exception) -> None:
+        """Note an attempt that ended in a way nobody foresaw."""
+        self._note(error=f"{type(error).__name__}: {told(error)}")
+
     async def _create(self, **request: Any) -> ChatCompletion:
         """One reply in the place of the client that instructor expects."""
-        writer, shown = self._writer, recalled(request["messages"])
+        writer = self._writer
+        # Instructor's own first two hold the schema where nothing else does. What it adds later is left out: it says
+        # nothing about a reply that was cut off or refused.
+        shown = request["messages"][:2]
+        if self._broken:
+            shown = recalled(shown, *self._broken)
         fields = form(request, writer.mode, brief=writer.tiny)
 
         async def ask() -> dict[str, Any]:
-            self._attempt = writer.journal.attempts[self._task.subject] + 1
             self._sent = {"messages": shown, **writer.parameters(shown)}
             if writer.seed is not None:
                 self._sent["seed"] = sampling_seed(writer.seed, self._task.subject, self._attempt)
@@ -218,8 +242,10 @@ class _Writing:
         return completion(self._reply)
 
     def _note_broken(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        self._note(error=told(error))
+        wrong = told(state.outcome.exception() if state.outcome else None)
+        if self._reply is not None:
+            self._broken = said(self._reply), wrong
+        self._note(error=wrong)
 
     def _note(self, *, error: str = "", result: dict[str, Any] | None = None) -> None:
         """Put the attempt into the journal."""

@@ -148,6 +148,8 @@ class ServedModel:
         self._client, self._address, self._name, self._key = client, address, name, key
         self._secret = _in_any_disguise(key)
         self._server = ""
+        self.context: int | None = None
+        """Tokens of context, prompt and reply together, where the server tells."""
 
     async def found(self) -> ServedModel:
         """Itself, once the server has said that it has the model.
@@ -177,6 +179,7 @@ class ServedModel:
                 meta = entry.get("meta")
                 length = entry.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
                 owner = str(entry.get("owned_by") or "")
+                self.context = length if isinstance(length, int) and length > 0 else None
                 self._server = ", ".join(part for part in (owner, f"context {length}" if length else "") if part)
         return self
 
@@ -246,7 +249,10 @@ class ServedModel:
             TransientError, RejectedError: as for `ask`.
         """
         answer = await self._call("POST", "/chat/completions", {**body, "model": self._name})
-        _reply(answer, 0.0, self._address)  # raises where there is no choice in it
+        choices = answer.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        if not (isinstance(first, dict) and isinstance(first.get("message"), dict)):
+            raise _no_choices(answer, self._address)
         return answer
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -393,7 +399,7 @@ class ServedModel:
             return self._scrub(data.encode("utf-8", "replace").decode("utf-8"))
         if isinstance(data, list):
             return [self._clean(part) for part in data]
-        return {name: self._clean(part) for name, part in data.items()} if isinstance(data, dict) else data
+        return {self._clean(name): self._clean(part) for name, part in data.items()} if isinstance(data, dict) else data
 
 
 def _in_any_disguise(key: str) -> re.Pattern[str] | None:
@@ -469,9 +475,14 @@ def _reply(body: dict[str, Any], latency: float, address: str) -> Reply:
             fingerprint=body.get("system_fingerprint") or "",
         )
     except (LookupError, TypeError, ValueError, AttributeError):
-        if error := body.get("error"):
-            raise TransientError(f"an error in place of a reply: {_short(json.dumps(error))}", where=address) from None
-        raise TransientError(f"a reply without choices: {_short(json.dumps(body))}", where=address) from None
+        raise _no_choices(body, address) from None
+
+
+def _no_choices(body: dict[str, Any], address: str) -> TransientError:
+    """What a reply is that holds no answer."""
+    if error := body.get("error"):
+        return TransientError(f"an error in place of a reply: {_short(json.dumps(error))}", where=address)
+    return TransientError(f"a reply without choices: {_short(json.dumps(body))}", where=address)
 
 
 def _message(body: Any) -> str:

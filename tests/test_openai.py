@@ -403,6 +403,43 @@ def test_a_reply_without_an_answer_in_it_is_a_failure_that_may_pass(body: dict[s
     assert "engine died" in caught.value.what or "choices" in caught.value.what
 
 
+@pytest.mark.parametrize("usage", [{"prompt_tokens": -4}, {"prompt_tokens": [1]}, "none", None])
+def test_a_completion_is_given_as_it_came_whatever_else_is_odd_about_it(
+    monkeypatch: pytest.MonkeyPatch, usage: Any
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-0123456789")
+    body = {"choices": [{"message": {"content": ["B"]}, "finish_reason": 3}], "usage": usage, "sk-0123456789": 1}
+
+    async def complete(model: Model) -> dict[str, Any]:
+        assert isinstance(model, ServedModel)
+        return await model.complete({"messages": [{"role": "user", "content": "A question?\nA. a\nB. b"}]})
+
+    with FakeServer(key="sk-0123456789", script=to_questions(Answer(body=body))) as fake:
+        found = with_model(fake, complete, api_key_env="MY_KEY")
+    assert {**found, "[key]": 1} == found
+    assert (found["choices"], found["usage"]) == (body["choices"], usage)
+    assert "sk-0123456789" not in found
+
+
+@pytest.mark.parametrize(
+    ("entry", "context"),
+    [
+        ({"max_model_len": 4096}, 4096),
+        ({"meta": {"n_ctx": 512}}, 512),
+        ({"max_model_len": "long"}, None),
+        ({}, None),
+    ],
+)
+def test_the_context_a_server_tells_of_is_known(entry: dict[str, Any], context: int | None) -> None:
+    async def known(model: Model) -> int | None:
+        assert isinstance(model, ServedModel)
+        return model.context
+
+    listing = Answer(body={"data": [{"id": "fake", **entry}]})
+    with FakeServer(script=lambda seen: None if seen.is_chat else listing) as fake:
+        assert with_model(fake, known) == context
+
+
 def test_a_short_placeholder_for_a_key_leaves_replies_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "token")
     with FakeServer(key="token", script=to_questions(completion("A. I take the token"))) as fake:

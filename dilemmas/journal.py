@@ -78,7 +78,11 @@ class Journal:
             InputError: the disk is full; the journal stays as it was.
         """
         end = self._stream.seek(0, os.SEEK_END)
-        line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
+        try:
+            line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
+        except ValueError:  # nested deeper than pydantic writes; what came back is kept as text
+            entry = entry.model_copy(update={"reply": {"as text": repr(entry.reply)}})
+            line = entry.model_dump_json(exclude_defaults=True).encode() + b"\n"
         try:
             while line:
                 line = line[self._stream.write(line) :]

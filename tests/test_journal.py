@@ -30,6 +30,17 @@ def test_what_was_added_is_there_when_it_is_opened_again(tmp_path):
         assert journal.attempts == {"a@1": 2, "b@1": 1}
 
 
+def test_a_reply_nested_too_deeply_is_kept_as_text(tmp_path):
+    nested: dict[str, object] = {"end": "here it is"}
+    for _ in range(300):
+        nested = {"in": nested}
+    with Journal.opened(tmp_path / "j") as journal:
+        journal.add(entry(reply=nested, result={"n": 1}))
+    (found,) = entries(tmp_path / "j")
+    assert found.result == {"n": 1}
+    assert "here it is" in found.reply["as text"]
+
+
 def test_the_last_result_of_a_subject_stands(tmp_path):
     with Journal.opened(tmp_path / "j") as journal:
         for n in (1, 2):

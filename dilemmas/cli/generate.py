@@ -171,7 +171,9 @@ def _print_outcome(outcome: Outcome, journal: Path) -> None:
     if outcome.caveat:
         print(f"caveat    {outcome.caveat}")
     if outcome.drafts:
-        found = ", ".join(f"{count:,} {severity}s" for severity, count in _checked(outcome.drafts).items())
+        found = ", ".join(
+            f"{count:,} {severity}{'' if count == 1 else 's'}" for severity, count in _checked(outcome.drafts).items()
+        )
         print(f"checks    {found} in what was written now, by the rules of form and content")
     if outcome.asked or outcome.reused:
         print(f"file      {outcome.path}")

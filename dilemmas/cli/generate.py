@@ -151,6 +151,8 @@ def _finish(outcome: Outcome, job: Job, *, as_json: bool) -> None:
 
 
 def _print_outcome(outcome: Outcome, journal: Path) -> None:
+    import shlex
+
     for notice in outcome.notices:
         print(f"note      {notice}")
     mode = f" ({outcome.mode})" if outcome.mode else ""
@@ -177,7 +179,7 @@ def _print_outcome(outcome: Outcome, journal: Path) -> None:
         print(f"checks    {found} in what was written now, by the rules of form and content")
     if outcome.asked or outcome.reused:
         print(f"file      {outcome.path}")
-        print(f"next      dilemmas check {outcome.path}")
+        print(f"next      dilemmas check {shlex.quote(outcome.path)}")
 
 
 def _checked(drafts: Sequence[Dilemma]) -> dict[str, int]:

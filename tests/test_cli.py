@@ -87,6 +87,26 @@ def quick(here: Command, done_run: Path, tmp_path: Path) -> Command:
     return here
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "--model", "m", "--persona-set", "none", "--limit", "1"],
+        ["generate", "--model", "m", "--values", "Honest", "--limit", "1"],
+        ["check", "--judge", "m"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_key_goes_over_plain_http_only_where_that_is_allowed(command: Command, arguments: list[str]) -> None:
+    environment = {**os.environ, "A_KEY": "sk-0123456789", "HTTP_PROXY": "http://127.0.0.1:9"}
+    given = [*arguments, "--base-url", "http://gpu.example/v1", "--api-key-env", "A_KEY"]
+    refused = command(*given, env=environment)
+    assert refused.returncode == 2
+    assert "--allow-plain-http-key" in refused.stderr
+    allowed = command(*given, "--allow-plain-http-key", env=environment)
+    assert allowed.returncode == 2
+    assert "nobody answers" in allowed.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS[1:])
 def test_help_has_examples(command: Command, name: str) -> None:
     text = help_of(command, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json
+from dilemmas.cli.evaluate import Json, PlainHttpKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,7 @@ def check(
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the key for --base-url.")
     ] = None,
+    allow_plain_http_key: PlainHttpKey = False,
     orders: Annotated[
         int | None, typer.Option(min=1, max=60, help=f"Readings by the judge of each dilemma. \\[{ORDERS}]")
     ] = None,
@@ -86,6 +87,11 @@ def check(
             "--api-key-env": (api_key_env, base_url, "It goes to --base-url; --embed-url has --embed-key-env."),
             "--embed-url": (embed_url, embed, "Name a model with --embed."),
             "--embed-key-env": (embed_key_env, embed_url, "It goes to --embed-url alone."),
+            "--allow-plain-http-key": (
+                allow_plain_http_key or None,
+                api_key_env or embed_key_env,
+                "Name a key with --api-key-env.",
+            ),
             "--orders": (orders, judge, "Name a judge with --judge."),
             "--max-tokens": (max_tokens, judge, "Name a judge with --judge."),
             "--seed": (seed, judge, "Name a judge with --judge."),
@@ -98,6 +104,7 @@ def check(
             "--judge": ("model.name", judge),
             "--base-url": ("model.base_url", base_url),
             "--api-key-env": ("model.api_key_env", api_key_env),
+            "--allow-plain-http-key": ("model.allow_plain_http_key", allow_plain_http_key or None),
             "--concurrency": ("model.concurrency", concurrency),
             "--seed": ("seed", seed),
             "--max-tokens": ("model.sampling.max_tokens", max_tokens or MAX_TOKENS),
@@ -111,6 +118,7 @@ def check(
                 if embed_url
                 else {"--base-url": ("model.base_url", base_url), "--api-key-env": ("model.api_key_env", api_key_env)}
             ),
+            "--allow-plain-http-key": ("model.allow_plain_http_key", allow_plain_http_key or None),
             "--concurrency": ("model.concurrency", concurrency),
         }
     )

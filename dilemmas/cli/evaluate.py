@@ -29,6 +29,10 @@ dilemmas evaluate --config experiments/value-action-gap/run.toml
 """
 
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder in which runs are kept.")]
+PlainHttpKey = Annotated[
+    bool,
+    typer.Option("--allow-plain-http-key", help="Let a key go over http to another machine: the network is yours."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of tables.")]
 
 
@@ -45,6 +49,7 @@ def evaluate(
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
     ] = None,
+    allow_plain_http_key: PlainHttpKey = False,
     protocol: Annotated[
         str | None, typer.Option(help="reasoned or logprob. \\[reasoned for a server, logprob embedded]")
     ] = None,
@@ -87,6 +92,7 @@ def evaluate(
             "model.name": model,
             "model.base_url": base_url,
             "model.api_key_env": api_key_env,
+            "model.allow_plain_http_key": allow_plain_http_key or None,
             "model.protocol": protocol,
             "model.concurrency": concurrency,
         },

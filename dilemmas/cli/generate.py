@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dilemmas.cli.evaluate import Json
+from dilemmas.cli.evaluate import Json, PlainHttpKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def generate(
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
     ] = None,
+    allow_plain_http_key: PlainHttpKey = False,
     out: Annotated[Path | None, typer.Option(help="File of the drafts (JSON Lines). \\[dataset/drafts.jsonl]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what the file holds.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Move an older file aside and begin anew.")] = False,
@@ -84,6 +85,7 @@ def generate(
             "model.name": model,
             "model.base_url": base_url,
             "model.api_key_env": api_key_env,
+            "model.allow_plain_http_key": allow_plain_http_key or None,
             "model.concurrency": concurrency,
             "model.attempts": attempts,
             "model.timeout": TIMEOUT,

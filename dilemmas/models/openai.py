@@ -124,7 +124,8 @@ def _key(config: ModelConfig) -> str:
         raise InputError(
             "a key would travel unencrypted to another machine",
             where="--base-url",
-            fix="Use https, or set allow_plain_http_key = true under [model] in a run file if the network is yours.",
+            fix="Use https, or, if the network is yours, --allow-plain-http-key (in a run file, under [model]: "
+            "allow_plain_http_key = true).",
         )
     return key
 

@@ -52,6 +52,9 @@ class StoreError(DilemmasError):
 class ModelError(DilemmasError):
     """A model could not be asked."""
 
+    raw: str = ""
+    """What the server sent instead of an answer, without the key; empty where nothing came."""
+
 
 class SetupError(ModelError):
     """The model is not installed, not found, not started, or lacks what the protocol needs."""

@@ -36,6 +36,8 @@ class Entry(Record):
     """What was sent, without address and key."""
     reply: dict[str, Any] | None = None
     """What came back, as the server sent it; none where nothing came."""
+    raw: str = ""
+    """What came instead of a reply, such as an error page; empty where nothing came."""
     error: str = ""
     """What was wrong with it; empty where it was good."""
     prompt_tokens: int | None = None

@@ -329,7 +329,7 @@ class _Judging:
         """Ask one reading until it comes back, is refused, or its attempts are used up."""
 
         def failed(error: Failure) -> None:
-            self._note_attempt(reading, error=error.what)
+            self._note_attempt(reading, error=error.what, raw=error.raw)
             self.outcome.failed_attempts += 1
             self.outcome.last_failure = error.what
 
@@ -358,7 +358,13 @@ class _Judging:
         self._progress(self.outcome)
 
     def _note_attempt(
-        self, reading: Reading, *, error: str = "", reply: Reply | None = None, judgement: Judgement | None = None
+        self,
+        reading: Reading,
+        *,
+        error: str = "",
+        raw: str = "",
+        reply: Reply | None = None,
+        judgement: Judgement | None = None,
     ) -> None:
         self._journal.add(
             Entry(
@@ -367,6 +373,7 @@ class _Judging:
                 at=now(),
                 request={"model": self._model.identity.name, **_sent(reading.request)},
                 reply=reply.model_dump(mode="json", exclude_defaults=True) if reply else None,
+                raw=raw,
                 error=judgement.comment if judgement else error,
                 prompt_tokens=reply.prompt_tokens if reply else None,
                 completion_tokens=reply.completion_tokens if reply else None,

@@ -351,6 +351,22 @@ def test_a_server_that_slips_is_asked_again_and_the_slips_are_noted(drafted: Dra
     ]  # fmt: skip
 
 
+def test_what_came_instead_of_a_reply_is_kept_without_the_key(
+    drafted: Drafted, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-0123456789")
+    page = Answer(503, "<h1>Busy</h1> sk-0123456789 " + "and so on " * 100, kind="text/html")
+    odd = Answer(body={"choices": [], "note": "sk-0123456789"})
+    replies = iter([page, odd, None])
+    with DraftServer(lambda body: next(replies), key="sk-0123456789") as server:
+        assert drafted(server, values="Honest", **{"model.api_key_env": "MY_KEY"}).asked == 1
+    busy, empty, good = attempts(out)
+    assert busy.raw.startswith("<h1>Busy</h1> [key]")
+    assert busy.raw.count("and so on") == 100
+    assert json.loads(empty.raw) == {"choices": [], "note": "[key]"}
+    assert good.raw == ""
+
+
 def test_a_server_that_dies_ends_the_work_and_the_rest_is_asked_later(generated: Command, out: Path) -> None:
     many = ("--values", "Honest", "--topics", "all")
     with DraftServer(die_after_drafts=2) as server:

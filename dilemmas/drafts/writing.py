@@ -234,7 +234,7 @@ class _Writing:
             return await writer.model.complete({**self._sent, **fields})
 
         def failed(error: Failure) -> None:
-            self._note(error=error.what)
+            self._note(error=error.what, raw=error.raw)
 
         self._reply = await writer.workers.insist(self._task.id, ask, failed)
         if self._reply is None:
@@ -247,7 +247,7 @@ class _Writing:
             self._broken = said(self._reply), wrong
         self._note(error=wrong)
 
-    def _note(self, *, error: str = "", result: dict[str, Any] | None = None) -> None:
+    def _note(self, *, error: str = "", raw: str = "", result: dict[str, Any] | None = None) -> None:
         """Put the attempt into the journal."""
         reply, self._reply = self._reply, None
         usage = (reply or {}).get("usage")
@@ -257,6 +257,7 @@ class _Writing:
             at=now(),
             request={**self._sent, "mode": self._writer.mode},
             reply=reply,
+            raw=raw,
             error=error,
             prompt_tokens=_count(usage, "prompt_tokens"),
             completion_tokens=_count(usage, "completion_tokens"),

@@ -26,7 +26,7 @@ import openai
 
 from dilemmas import __version__
 from dilemmas.config import ModelConfig, is_loopback
-from dilemmas.errors import InputError, RejectedError, TransientError, UnreachableError, did_you_mean
+from dilemmas.errors import InputError, ModelError, RejectedError, TransientError, UnreachableError, did_you_mean
 from dilemmas.models import Request, defaults
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability
 
@@ -253,7 +253,9 @@ class ServedModel:
         choices = answer.get("choices")
         first = choices[0] if isinstance(choices, list) and choices else None
         if not (isinstance(first, dict) and isinstance(first.get("message"), dict)):
-            raise _no_choices(answer, self._address)
+            error = _no_choices(answer, self._address)
+            error.raw = json.dumps(answer, ensure_ascii=False)
+            raise error
         return answer
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
@@ -331,22 +333,28 @@ class ServedModel:
         except openai.APIConnectionError as error:
             raise self._lost(error) from None
         except openai.APIStatusError as error:
-            raise self._refused(error.response) from None
+            raise self._with_raw(self._refused(error.response), error.response) from None
         if response.status_code >= 300:
-            raise self._refused(response)
+            raise self._with_raw(self._refused(response), response)
         try:
             answer = self._clean(json.loads(response.text))
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             kind = _short(self._scrub(response.headers.get("content-type", "no content type").split(";")[0]))
-            raise RejectedError(
+            answerless = RejectedError(
                 f"answers with {kind} that is no JSON object: {_short(self._scrub(response.text))}",
                 where=self._address,
                 fix="Check the address; that of an OpenAI-compatible server usually ends in /v1.",
                 status=response.status_code,
             )
+            raise self._with_raw(answerless, response)
         return answer
+
+    def _with_raw(self, error: ModelError, response: httpx2.Response) -> ModelError:
+        """An error with what the server sent."""
+        error.raw = self._clean(response.text)
+        return error
 
     def _lost(self, error: openai.APIConnectionError) -> TransientError:
         cause = error.__cause__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,7 +121,7 @@ def _check_versions(numbered: list[tuple[int, str]], path: Path) -> None:
             lines.setdefault(version, []).append(number)
     if set(lines) <= {SCHEMA_VERSION}:
         return
-    told = "; ".join(f"version {version} on {_spans(numbers)}" for version, numbers in sorted(lines.items()))
+    told = "; ".join(f"version {version} on {spans(numbers)}" for version, numbers in sorted(lines.items()))
     what = "mixes versions of the schema" if len(lines) > 1 else "is of another version of the schema"
     first = min(numbers[0] for version, numbers in lines.items() if version != SCHEMA_VERSION)
     raise InputError(
@@ -130,8 +131,12 @@ def _check_versions(numbered: list[tuple[int, str]], path: Path) -> None:
     )
 
 
-def _spans(numbers: list[int]) -> str:
-    """Line numbers in short: `lines 1-3, 7`."""
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending line numbers in short.
+
+    >>> spans([3, 17, 18, 19])
+    'lines 3, 17-19'
+    """
     spans: list[list[int]] = []
     for number in numbers:
         if spans and number == spans[-1][1] + 1:

@@ -22,6 +22,7 @@ from dilemmas.models import EMBEDDED, in_process, open_model
 from dilemmas.models.embedded import CONTEXT
 from dilemmas.models.openai import ServedModel
 from dilemmas.prompts import DRAFTING
+from dilemmas.protocols import reasoned
 from dilemmas.schema import Dilemma
 
 KEEP_EVERY = 2.0
@@ -145,7 +146,7 @@ class _Run:
     async def _writer(self, model: ServedModel, workers: Workers) -> Writer:
         job, settings = self._job, self._job.config.model
         able = await model.probe("reasoned")
-        sampling = settings.sampling if able.top_k else settings.sampling.model_copy(update={"top_k": 0})
+        sampling = reasoned.sampling(settings.sampling, able)
         return Writer(
             model=model,
             mode=await mode_of(model, able.reply_schema),

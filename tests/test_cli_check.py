@@ -18,7 +18,6 @@ from jsonschema import Draft202012Validator
 from dilemmas import asking, cli, dataset, resources
 from dilemmas.checks.__main__ import FAMILIES
 from dilemmas.checks.__main__ import text as documentation
-from dilemmas.cli.check import _ranges
 from dilemmas.cli.findings import print_findings
 from dilemmas.schema import Findings
 
@@ -260,7 +259,7 @@ def test_a_path_with_a_space_can_be_copied_from_the_next_step(
     ("numbers", "words"), [([4], "4"), ([1, 2], "1-2"), ([3, 17, 18, 19], "3, 17-19"), ([1, 3, 5, 6], "1, 3, 5-6")]
 )
 def test_line_numbers_are_told_in_runs(numbers: list[int], words: str) -> None:
-    assert _ranges(numbers) == words
+    assert dataset.spans(numbers) == f"line{'s' if len(numbers) > 1 else ''} {words}"
 
 
 def test_a_judge_that_says_nothing_readable_is_told_by_the_exit_code(check: Command, few: Path) -> None:

@@ -10,8 +10,6 @@ import typer
 from dilemmas.cli.evaluate import Json, PlainHttpKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dilemmas.checking import Checked
     from dilemmas.config import RunConfig
     from dilemmas.judging import Sorting
@@ -204,26 +202,12 @@ def _next_step(checked: Checked) -> str:
     """What to do about the findings: a file with unusable lines cannot be repaired by drafting."""
     import shlex
 
+    from dilemmas import dataset
+
     repair = f"dilemmas generate --repair {shlex.quote(str(checked.json))}"
     if not checked.unusable:
         return repair
-    lines = f"line{'' if len(checked.unusable) == 1 else 's'} {_ranges(checked.unusable)}"
-    return f"mend {lines} first, check again, then {repair}"
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers in few words.
-
-    >>> _ranges([3, 17, 18, 19])
-    '3, 17-19'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"mend {dataset.spans(checked.unusable)} first, check again, then {repair}"
 
 
 def _tell_what_is_missing(sorting: Sorting) -> bool:

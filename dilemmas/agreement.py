@@ -12,7 +12,8 @@ They are the labels before adjudication. Agreement on one action is that of the 
 All measures are functions of sums over units, so a bootstrap by cluster only needs the sums per
 cluster: drawing clusters anew is a product of matrices. Intervals are 95 % percentile intervals of
 such draws (Field and Welsh 2007, doi:10.1111/j.1467-9868.2007.00593.x), and speak of new values of
-the same kind. What is undefined is NaN, and `note` says why.
+the same kind. What says how far annotators agree draws from the clusters where any unit was judged
+twice, since the others hold nothing about that. What is undefined is NaN, and `note` says why.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
@@ -99,9 +101,10 @@ def measures(labels: pd.DataFrame, criterion: Criterion, *, draws: int = DRAWS, 
 
     Returns:
         criterion, metric (of alpha), n_units (with a label), n_pairs (units with two labels or
-        more), annotators, clusters, draws, seed; raw, alpha, ac1, kappa and prevalence, each with
-        `_low` and `_high`; note. The three of prevalence go from category to share; a category that is
-        used always or never has no interval.
+        more), annotators, clusters (with such a unit), draws, seed; raw, alpha, ac1, kappa and
+        prevalence, each with `_low` and `_high`; note. The three of prevalence go from category to
+        share; their intervals resample all clusters, and a category that is used always or never has
+        none.
 
     Raises:
         InputError: a column is missing or has gaps, a label is not one of the categories, a unit was
@@ -116,16 +119,22 @@ def measures(labels: pd.DataFrame, criterion: Criterion, *, draws: int = DRAWS, 
     (0.5, 0.0, {'yes': 0.75, 'no': 0.25})
     """
     coded = _Coded(labels, criterion)
-    counts, clusters, weights = coded.counts, coded.clusters, _weights(coded.clusters, draws, seed)
-    given = counts.sum(axis=1)
+    counts, given = coded.counts, coded.counts.sum(axis=1)
     paired = given >= 2
+    n_paired, n_given, shares = coded.sums(paired), coded.sums(given > 0), coded.sums(counts / given[:, None])
+    both = n_paired > 0
+    clusters = int(both.sum())
+    weights, others = _weights(clusters, draws, seed), _weights(coded.clusters - clusters, draws, seed, 1)
     agreeing = (counts * (counts - 1)).sum(axis=1) / np.where(paired, given * (given - 1), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        raw = (weights @ coded.sums(agreeing)) / (weights @ coded.sums(paired))
-        prevalence = (weights @ coded.sums(counts / given[:, None])) / (weights @ coded.sums(given > 0))[:, None]
-        ac1 = _ac1(raw, prevalence)
-        alpha = _alpha(np.tensordot(weights, coded.sums(_coincidences(counts)), 1), criterion.metric)
-        kappas = [_kappa(np.tensordot(weights, table, 1)) for _, _, table in coded.tables()]
+        raw = (weights @ coded.sums(agreeing)[both]) / (weights @ n_paired[both])
+        # Chance in AC1 is over all units, so the clusters without a pair are drawn too, among themselves.
+        given_all, n_all = (weights @ part[both] + others @ part[~both] for part in (shares, n_given))
+        ac1 = _ac1(raw, given_all / n_all[:, None])
+        alpha = _alpha(_drawn(weights, coded.sums(_coincidences(counts))[both]), criterion.metric)
+        kappas = [_kappa(_drawn(weights, table[both])) for _, _, table in coded.tables()]
+        every = _weights(coded.clusters, draws, seed)
+        prevalence = (every @ shares) / (every @ n_given)[:, None]
     if not math.isnan(alpha[0]):
         # The sums give the same number, and tests hold them to it; the one reported is the library's.
         alpha[0] = krippendorff.alpha(value_counts=counts, level_of_measurement=criterion.metric)
@@ -135,7 +144,7 @@ def measures(labels: pd.DataFrame, criterion: Criterion, *, draws: int = DRAWS, 
     columns, notes = _columns({"raw": raw, "alpha": alpha, "ac1": ac1, "kappa": kappa}, clusters, undefined)
     if 0 < len(defined) < len(kappas):
         notes.append(f"kappa: without {len(kappas) - len(defined)} of {len(kappas)} pairs, where it is undefined")
-    shares = np.array([_interval(share, clusters, "")[:3] for share in prevalence.T])
+    ends = np.array([_interval(share, coded.clusters, "")[:3] for share in prevalence.T])
     return {
         "criterion": criterion.name,
         "metric": criterion.metric,
@@ -148,7 +157,7 @@ def measures(labels: pd.DataFrame, criterion: Criterion, *, draws: int = DRAWS, 
         **columns,
         **{
             f"prevalence{end}": dict(zip(criterion.categories, numbers.tolist(), strict=True))
-            for end, numbers in zip(("", "_low", "_high"), shares.T, strict=True)
+            for end, numbers in zip(("", "_low", "_high"), ends.T, strict=True)
         },
         "note": "; ".join(notes),
     }
@@ -176,7 +185,7 @@ def pairs(labels: pd.DataFrame, criterion: Criterion, *, draws: int = DRAWS, see
     for first, second, table in coded.tables():
         shared = table[table.any(axis=(1, 2))]
         clusters, n = len(shared), int(shared.sum())
-        drawn = np.tensordot(_weights(clusters, draws, seed), shared, 1)
+        drawn = _drawn(_weights(clusters, draws, seed), shared)
         with np.errstate(invalid="ignore", divide="ignore"):
             raw = np.trace(drawn, axis1=1, axis2=2) / drawn.sum(axis=(1, 2))
             kappa = _kappa(drawn)
@@ -364,10 +373,22 @@ def _sums(parts: npt.NDArray[np.generic], cluster: Integers, clusters: int) -> F
     return total
 
 
-def _weights(clusters: int, draws: int, seed: int) -> Floats:
-    """How often each cluster counts, shape (1 + draws, clusters): once in the first row, then as it is drawn."""
-    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), draws) if clusters else 0
-    return np.vstack([np.ones(clusters), np.broadcast_to(drawn, (draws, clusters))])
+@lru_cache(maxsize=8)  # the same draws serve every criterion, and are a third of the time
+def _weights(clusters: int, draws: int, seed: int, stream: int = 0) -> Floats:
+    """How often each cluster counts, shape (1 + draws, clusters): once in the first row, then as it is drawn.
+
+    Draws of different streams have nothing to do with each other.
+    """
+    rng = np.random.default_rng((seed, stream) if stream else seed)
+    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws) if clusters else 0
+    weights = np.vstack([np.ones(clusters), np.broadcast_to(drawn, (draws, clusters))])
+    weights.setflags(write=False)
+    return weights
+
+
+def _drawn(weights: Floats, parts: Floats) -> Floats:
+    """Sums over clusters (the first axis of `parts`) as each draw weights them."""
+    return np.asarray(np.tensordot(weights, parts, 1), dtype=np.float64)
 
 
 def _coincidences(counts: Integers) -> Floats:

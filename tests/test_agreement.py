@@ -235,6 +235,33 @@ def test_a_label_of_nan_is_missing() -> None:
     assert measures(gaps, criterion, draws=FEW) == measures(gaps.dropna(), criterion, draws=FEW)
 
 
+def with_single_judgements() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Labels of which ten clusters were judged twice, and the same beside thirty clusters judged by one alone."""
+    paired = of_table([[20, 5], [10, 15]]).assign(cluster=lambda labels: labels["unit"] % 10)
+    alone = frame([(1000 + n, 1000 + n % 30, "ab"[n % 2], ("no", "yes")[n % 5 == 0]) for n in range(90)])
+    return paired, pd.concat([paired, alone], ignore_index=True)
+
+
+def test_clusters_that_nobody_judged_twice_change_no_interval_of_agreement() -> None:
+    paired, beside = with_single_judgements()
+    one, two = (measures(labels, YES_NO, draws=FEW) for labels in (paired, beside))
+    assert (two["n_units"], two["n_pairs"], two["clusters"]) == (140, 50, 10)
+    assert "intervals from 10 clusters only are too narrow" in str(two["note"])
+    for name in ("raw", "alpha", "kappa"):
+        for end in ("", "_low", "_high"):
+            assert same(one[name + end], two[name + end]), name + end
+
+
+def test_chance_in_ac1_and_prevalence_rest_on_all_clusters() -> None:
+    _, beside = with_single_judgements()
+    row: Any = measures(beside, YES_NO)
+    yes = row["prevalence"]["yes"]
+    assert yes == pytest.approx((25 + 18) / 140 + (10 - 5) / 2 / 140)
+    chance = 2 * yes * (1 - yes)
+    assert row["ac1"] == pytest.approx((0.7 - chance) / (1 - chance))
+    assert row["ac1_low"] < row["ac1"] < row["ac1_high"]
+
+
 # What is undefined
 
 

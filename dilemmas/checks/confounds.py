@@ -350,8 +350,8 @@ _ALIGNED = np.array([polarity == "aligned" for polarity, _ in PLACES])
 def _fit(present: Any) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    rows = np.arange(present.shape[0]).reshape(-1, len(PLACES))
-    rows = rows[:: math.ceil(len(rows) / MOST_FITTED)]
+    every = np.arange(present.shape[0]).reshape(-1, len(PLACES))
+    rows = every[:: math.ceil(len(every) / MOST_FITTED)]
     sides = np.tile(_ALIGNED, len(rows))
     return LogisticRegression(solver="liblinear", random_state=0).fit(present[rows.ravel()], sides)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,6 +153,33 @@ def write(path: Path, dilemmas: tuple[Dilemma, ...]) -> None:
     write_text(path, "".join(to_line(dilemma) + "\n" for dilemma in dilemmas))
 
 
+def beside(path: Path, what: str) -> Path:
+    """Name of what belongs to a file. No two endings share one, but `.jsonl` and none at all do.
+
+    >>> beside(Path("drafts.jsonl"), "history").name, beside(Path("drafts"), "history").name
+    ('drafts.history.jsonl', 'drafts.history.jsonl')
+    >>> beside(Path("drafts.json"), "history").name
+    'drafts.json.history.jsonl'
+    """
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.{what}.jsonl")
+
+
+def history_of(path: Path) -> Path:
+    """Where revisions of a file's dilemmas go that were replaced, and dilemmas that were rejected."""
+    return beside(path, "history")
+
+
+def history_text(histories: Sequence[Path], dilemmas: Iterable[Dilemma]) -> str:
+    """The text of a history: what some that may be there hold, then more revisions, each once.
+
+    Raises:
+        InputError: one that is there cannot be read.
+    """
+    held = [decode_utf8(read_bytes(path, "history"), path).split("\n") for path in histories if path.exists()]
+    lines = dict.fromkeys([*chain.from_iterable(held), *map(to_line, dilemmas)])
+    return "".join(f"{line}\n" for line in lines if line)
+
+
 def to_line(dilemma: Dilemma) -> str:
     """One dilemma as a line of JSON; `parse` gives the same dilemma back."""
     return dilemma.model_dump_json(exclude_none=True)
@@ -229,6 +257,8 @@ def _border_error(problem: ValidationError, record: Any, where: str) -> InputErr
         extra = sorted(set(found) - set(known["properties"]))
         message = f"there is no such field: {', '.join(extra)}"
         fix = did_you_mean(extra[0], known["properties"]) or fix
+    elif problem.validator == "maxLength":
+        message = f"is too long: {len(found):,} characters, and {rule:,} are allowed"
     elif problem.validator == "required":
         missing = [name for name in rule if name not in found]
         message = f"lacks the field {', '.join(missing)}"

@@ -3,6 +3,7 @@
 DilemmasError                 anything this package raises on purpose; the command line prints it
 ├── InputError                what the user gave is wrong: a file, a name, a setting
 ├── StoreError                a run's store cannot be opened, read or written
+├── ReviewError               Label Studio cannot be started or reached, refuses, or holds something else
 └── ModelError                a model could not be asked
     ├── SetupError            not installed, not found, not started, or it lacks what is needed
     ├── RejectedError         the server refuses this request for good; asking again is pointless
@@ -47,6 +48,17 @@ class InputError(DilemmasError):
 
 class StoreError(DilemmasError):
     """A run's store cannot be opened, read or written."""
+
+
+class ReviewError(DilemmasError):
+    """Label Studio cannot be started or reached, refuses, or holds something else than it should.
+
+    `status` is the HTTP status of its answer, if there was one.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", status: int | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.status = status
 
 
 class ModelError(DilemmasError):

@@ -235,7 +235,7 @@ def _manifest(study: Study, old: Run | None, asking: Asking) -> Run:
             name=study.dataset.name,
             sha256=study.dataset.sha256,
             dilemmas=len(study.dataset.dilemmas),
-            unreviewed=sum(d.review.status == "unreviewed" for d in study.dataset.dilemmas),
+            unreviewed=sum(d.review.status in ("unreviewed", "undecided") for d in study.dataset.dilemmas),
         ),
         persona_sets=sets if named in sets else (*sets, named),
         models=tuple(models),

@@ -154,7 +154,9 @@ async def sort_blind(
 
 
 def kept(dilemmas: Sequence[Dilemma], folder: Path) -> tuple[Judgement, ...]:
-    """The readings of these very revisions that an earlier judging left in a folder; none where there was none.
+    """The readings of these very texts that an earlier judging left in a folder; none where there was none.
+
+    Older files have no checksums of texts; there the number of the revision must do.
 
     Raises:
         InputError: `judgements.jsonl` cannot be read; names the line.
@@ -162,7 +164,7 @@ def kept(dilemmas: Sequence[Dilemma], folder: Path) -> tuple[Judgement, ...]:
     path = folder / JUDGEMENTS
     if not path.exists():
         return ()
-    wanted = {(dilemma.id, dilemma.revision) for dilemma in dilemmas}
+    wanted = {(one.id, one.revision): (None, one.text_sha256) for one in dilemmas}
     found: list[Judgement] = []
     for number, line in enumerate(read_bytes(path, "file of judgements").splitlines(), start=1):
         try:
@@ -173,7 +175,9 @@ def kept(dilemmas: Sequence[Dilemma], folder: Path) -> tuple[Judgement, ...]:
                 where=f"{path}, line {number}",
                 fix="Delete the file, or judge again with --judge.",
             ) from None
-    return tuple(one for one in found if one.kind == "machine" and (one.dilemma, one.revision) in wanted)
+    return tuple(
+        one for one in found if one.kind == "machine" and one.text_sha256 in wanted.get((one.dilemma, one.revision), ())
+    )
 
 
 def _plan(
@@ -314,9 +318,17 @@ class _Judging:
         )
 
     def judgements(self) -> tuple[Judgement, ...]:
-        """What is in the journal of the readings that are wanted, in their order."""
+        """What is in the journal of the readings that are wanted, in their order, each with its text's checksum.
+
+        That is of the file as it is now: a reading found in the journal was shown the same words and means the
+        same labels, while topic and competing value, which a judge is not shown, may have changed.
+        """
         results = self._journal.results
-        return tuple(Judgement.model_validate(results[one.subject]) for one in self._readings if one.subject in results)
+        return tuple(
+            Judgement.model_validate({**results[one.subject], "text_sha256": one.dilemma.text_sha256})
+            for one in self._readings
+            if one.subject in results
+        )
 
     async def ask_missing(self) -> None:
         """Ask every reading that the journal does not hold."""

@@ -1,6 +1,6 @@
 """Finding what ships with the package, and writing files so that no half-written one is left.
 
-`templates/`, `schemas/` and `dataset/` are real folders at the top of the repository. A wheel
+`templates/`, `schemas/`, `dataset/` and `annotations/` are real folders at the top of the repository. A wheel
 carries copies of them inside the package, so each is looked for beside this file and then one
 folder up (a checkout, or an editable install).
 """
@@ -12,6 +12,7 @@ import os
 import platform
 import sqlite3
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +28,7 @@ _HERE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """A shipped folder: `templates`, `schemas` or `dataset`.
+    """A shipped folder: `templates`, `schemas`, `dataset` or `annotations`.
 
     Raises:
         SetupError: the installation is incomplete.
@@ -80,20 +81,35 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: the place cannot be written or the disk is full; an older file stays as it was.
     """
-    temporary = ""
+    write_texts({path: text})
+
+
+def write_texts(files: Mapping[Path, str]) -> None:
+    """Write several files, each whole, and none where there is no room for all of them.
+
+    Raises:
+        InputError: a place cannot be written or the disk is full; older files stay as they were.
+    """
+    staged: dict[Path, Path] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            staged[path] = Path(temporary)
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            staged[path].chmod(0o644)
+        for path in files:
+            staged[path].replace(path)
+            del staged[path]
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise os_error(error, "write", path) from None
+    finally:
+        for left in staged.values():
+            left.unlink(missing_ok=True)
 
 
 def now() -> str:

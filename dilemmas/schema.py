@@ -13,7 +13,7 @@ import json
 import re
 import unicodedata
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -59,7 +59,15 @@ PersonaCategory = Literal["baseline", "moderate", "max", "incongruous", "other"]
 Axis = Literal["TS", "SE"]
 Side = Literal["stated", "acted", "survey"]
 Status = Literal["answered", "refused", "unreadable"]
-ReviewStatus = Literal["unreviewed", "accepted", "revised", "rejected"]
+ReviewStatus = Literal["unreviewed", "undecided", "accepted", "revised", "rejected"]
+ReviewDecision = Literal["accept", "revise", "reject"]
+LabelVerdict = Literal["matches", "weaker", "stronger", "wrong_side", "cannot_tell"]
+ProblemKind = Literal[
+    "missing_task", "missing_annotation", "unknown_task", "changed_task", "other_text", "unknown_answer",
+    "edited_by_other", "no_author", "unreadable",
+]  # fmt: skip
+DecisionRule = Literal["unanimous", "majority", "adjudicator"]
+DecisionOutcome = Literal["accept", "revise", "reject", "undecided"]
 ProtocolName = Literal["reasoned", "logprob"]
 Severity = Literal["error", "warning", "note"]
 
@@ -78,6 +86,8 @@ def readable(text: str) -> str:
     """Refuse text that is blank or holds characters no reader can see."""
     if not text.strip():
         raise ValueError("must not be blank")
+    if text.isprintable():  # the usual case, and forty times as fast
+        return text
     for index, character in enumerate(text):
         category = unicodedata.category(character)
         if category in ("Cc", "Cs", "Co", "Cn") and character not in "\n\t":
@@ -186,9 +196,9 @@ class Review(Record):
     """What people made of a dilemma so far."""
 
     status: ReviewStatus
-    """`unreviewed` until people have judged it."""
+    """`unreviewed` until people have judged it; `undecided` where they have and it is not settled."""
     reviewers: int = Field(default=0, ge=0)
-    """How many people judged it."""
+    """How many verdicts of people there are, over all rounds."""
 
 
 def _places_schema(schema: dict[str, Any]) -> None:
@@ -251,6 +261,21 @@ class Dilemma(Record):
     def action(self, polarity: Polarity, intensity: Intensity) -> Action:
         """The action in one of the six places."""
         return next(a for a in self.actions if (a.polarity, a.intensity) == (polarity, intensity))
+
+    @property
+    def text_sha256(self) -> str:
+        """Checksum of what is judged: value, topic, competing value, scenario, the six texts and their labels.
+
+        The order of the actions in the file, provenance, rationales and review status are no part of it.
+        """
+        judged = {
+            "value": self.value,
+            "topic": self.topic,
+            "competing_value": self.competing_value,
+            "scenario": self.scenario,
+            "actions": sorted((one.polarity, one.intensity, one.text) for one in self.actions),
+        }
+        return sha256(canonical_json(judged))
 
 
 class Persona(Record):
@@ -459,29 +484,179 @@ class Placement(Record):
     judged_intensity: Intensity
     """The strength the reviewer sees in it."""
 
+    @property
+    def verdict(self) -> LabelVerdict:
+        """What it says of the label: an action on the right side may be weaker or stronger than labelled."""
+        if self.judged_polarity != self.polarity:
+            return "wrong_side"
+        rising = get_args(Intensity)[::-1]
+        more = rising.index(self.judged_intensity) - rising.index(self.intensity)
+        return "matches" if more == 0 else "stronger" if more > 0 else "weaker"
+
+
+class Verdict(Record):
+    """What a reviewer who saw the labels says of one action's label."""
+
+    polarity: Polarity
+    """The side it is labelled with."""
+    intensity: Intensity
+    """The strength it is labelled with."""
+    verdict: LabelVerdict
+    """`matches`; the action is `weaker` or `stronger` than its label; on the `wrong_side`; or one `cannot_tell`."""
+
+
+class Edit(Record):
+    """The text a reviewer would have instead."""
+
+    polarity: Polarity | None = None
+    """Side of the action; none for the scenario."""
+    intensity: Intensity | None = None
+    """Strength of the action; none for the scenario."""
+    text: str
+    """The new text, as it was typed."""
+
 
 class Judgement(Record):
     """One reviewer's verdict on one revision of one dilemma.
 
-    One that has neither a decision nor placements could not be read; its comment says why.
+    One without decision, placements and verdicts could not be read; its comment says why.
     """
 
     dilemma: Identifier
     """Id of the dilemma."""
     revision: int = Field(ge=1)
     """Revision that was judged."""
+    text_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Checksum of what was judged, text and labels; none where it was not noted."""
     reviewer: Text
     """The reviewer's pseudonym, or the model's name."""
     kind: Literal["person", "machine"]
     """People's and machines' judgements are never mixed."""
-    decision: Literal["accept", "revise", "reject"] | None = None
+    decision: ReviewDecision | None = None
     """The verdict; none where only the actions were sorted."""
     repeat: int = Field(default=0, ge=0)
     """Number of the reading, from 0; each shows the actions in another order."""
     placements: tuple[Placement, ...] = Field(default=(), max_length=6)
-    """Where the six actions were put without sight of their labels; empty where that was not asked."""
+    """Where actions were put without sight of their labels; in a person's, what is left out was not answered, or
+    could not be told."""
+    verdicts: tuple[Verdict, ...] = Field(default=(), max_length=6)
+    """What is said of the six labels by a reviewer who saw them. Of one who saw none: `cannot_tell` for the actions
+    of which he said so."""
+    harmless: bool | None = None
+    """Whether the dilemma can be shown to anybody; none where that was not asked."""
+    sufficient: bool | None = None
+    """Whether the scenario tells enough to choose; none where that was not asked."""
+    plausible: bool | None = None
+    """Whether it could happen; none where that was not asked."""
+    edits: tuple[Edit, ...] = Field(default=(), max_length=7)
+    """Texts that a reviewer who asks for a revision would have instead; unchanged ones are left out."""
     comment: str = ""
     """Free text."""
+    state: Literal["submitted", "skipped", "draft"] = "submitted"
+    """Whether the reviewer handed it in, passed it over, or left it half done."""
+    superseded: bool = False
+    """Whether the same reviewer has given a newer one on the same revision."""
+    ground_truth: bool = False
+    """Whether it is marked on the server as the right answer, which is no independent verdict."""
+    anonymous: bool = False
+    """Whether nobody knows any more who wrote it, so that it may be anybody's second one."""
+    editor: str | None = None
+    """Who changed it last, where that is not the reviewer."""
+    seconds: float | None = Field(default=None, ge=0)
+    """Time the reviewer took; none where it is not known."""
+    created: str | None = None
+    """UTC time (ISO 8601) of the first saving."""
+    updated: str | None = None
+    """UTC time (ISO 8601) of the last change."""
+    annotation: int | None = None
+    """Number of the annotation on the server; none for a draft."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it was handed in as somebody's verdict; a person's is none without a decision."""
+        decided = self.kind == "machine" or self.decision is not None
+        return decided and self.state == "submitted" and not self.ground_truth
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a known reviewer's own, finished and latest word."""
+        return self.finished and not (self.superseded or self.anonymous)
+
+
+class RoundProblem(Record):
+    """Something on the server that is not as it should be; what can be kept is kept all the same."""
+
+    kind: ProblemKind
+    """What sort of problem it is; docs/review.md explains each."""
+    what: Text
+    """What is wrong, and with which task or annotation."""
+    dilemma: Identifier | None = None
+    """The dilemma it is about, where that is known."""
+    annotation: int | None = None
+    """Number of the annotation on the server, where it is about one."""
+
+
+class Round(Record):
+    """What one `dilemmas review pull` brought back: the manifest of its folder."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    """Version of this form."""
+    project: Text
+    """Title of the project."""
+    form: Literal["open", "blind"]
+    """Whether reviewers saw the labels."""
+    annotators: int = Field(ge=1)
+    """Verdicts wanted for each dilemma."""
+    pulled: str
+    """UTC time (ISO 8601)."""
+    export: str
+    """File of the raw export, as a path from the folder of this one. The raw predictions lie beside it."""
+    sha256: str
+    """Checksum of that file."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """Checksums of the files that were written with this one, by name."""
+    pseudonyms: bool
+    """Whether reviewers' names are pseudonyms."""
+    counts: dict[str, int]
+    """Of the tasks, judgements, those that count, on an older text, drafts, skipped, superseded, ground truth,
+    anonymous; and of the predictions."""
+    problems: tuple[RoundProblem, ...] = ()
+    """What is not as it should be."""
+
+
+class Decision(Record):
+    """What the verdicts on one dilemma came to: each change that `dilemmas review apply` makes can be traced by it."""
+
+    dilemma: Identifier
+    """Id of the dilemma."""
+    revision: int = Field(ge=1)
+    """Revision that was judged."""
+    text_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Checksum of what was judged, text and labels."""
+    project: Text
+    """Title of the round's project."""
+    rule: DecisionRule
+    """`unanimous`: all say the same. `majority`: more than half do. `adjudicator`: one reviewer's word decides."""
+    min_reviewers: int = Field(ge=1)
+    """Verdicts without which nothing is decided; an adjudicator's is enough by itself."""
+    adjudicator: Text | None = None
+    """Whose word decides; none with the other rules."""
+    verdicts: dict[Text, ReviewDecision]
+    """The verdicts that counted, by reviewer."""
+    outcome: DecisionOutcome
+    """What is to be done with the dilemma."""
+    reason: Text
+    """Why, in words."""
+    edits: tuple[Edit, ...] = Field(default=(), max_length=7)
+    """The new texts of a dilemma that is revised."""
+    authors: tuple[Text, ...] = ()
+    """Whose texts they are."""
+    comment: str = ""
+    """What the authors say of them."""
+    decided: str | None = None
+    """UTC time (ISO 8601) of the newest verdict; none where it was not noted."""
+    replaced: bool = False
+    """Whether the reviewed file was written over since, so that this is history and no longer in the file."""
 
 
 class Finding(Record):
@@ -696,7 +871,7 @@ class DatasetUsed(Record):
     dilemmas: int = Field(ge=0)
     """How many dilemmas it holds."""
     unreviewed: int = Field(ge=0)
-    """How many of them no person has checked."""
+    """How many of them no person has checked, or people have not settled."""
 
 
 class Run(Record):
@@ -740,6 +915,8 @@ PUBLISHED: dict[str, type[Record]] = {
     "reply": Reply,
     "response": Response,
     "judgement": Judgement,
+    "round": Round,
+    "decision": Decision,
     "findings": Findings,
     "run": Run,
     "value": Value,

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dilemmas import config, dataset
+from dilemmas.dataset import history_of
 from dilemmas.drafts import planning
-from dilemmas.drafts.file import DraftFile, alone, history_of, journal_of, move_aside
+from dilemmas.drafts.file import DraftFile, alone, journal_of, move_aside
 from dilemmas.drafts.form import Draft, completion, form, recalled, said, told
 from dilemmas.drafts.planning import AVOIDED, Job, avoid, prepare, summary, todo
 from dilemmas.drafts.writing import Task

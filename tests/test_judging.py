@@ -284,6 +284,21 @@ def test_what_can_change_the_answer_asks_anew(tmp_path: Path, change: dict[str, 
         assert sort(at, tmp_path, **change).asked == asked
 
 
+def test_readings_say_which_text_they_are_of_even_where_the_journal_has_them_from_before(tmp_path: Path) -> None:
+    topic = DILEMMAS[0].model_copy(update={"topic": "Religion"})  # a judge is not shown it
+    with server() as at:
+        done = sort(at, tmp_path, DILEMMAS[:1], orders=1)
+        again = sort(at, tmp_path, (topic,), orders=1)
+    assert (again.asked, again.reused) == (0, 1)
+    assert [one.text_sha256 for one in done.judgements] == [DILEMMAS[0].text_sha256]
+    assert [one.text_sha256 for one in written(tmp_path)] == [topic.text_sha256]
+    assert kept((topic,), tmp_path) == again.judgements
+    assert kept(DILEMMAS[:1], tmp_path) == ()
+    older = again.judgements[0].model_copy(update={"text_sha256": None})
+    (tmp_path / JUDGEMENTS).write_text(older.model_dump_json())
+    assert kept(DILEMMAS[:1], tmp_path) == (older,)
+
+
 def test_what_an_earlier_judging_left_is_read_for_the_revisions_it_was_about(tmp_path: Path) -> None:
     assert kept(DILEMMAS, tmp_path) == ()
     with server() as at:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from dilemmas import dataset
+from dilemmas.dataset import history_of
 from dilemmas.errors import InputError, os_error
 from dilemmas.journal import Journal, entries, locked
-from dilemmas.resources import decode_utf8, now, read_bytes, write_text
+from dilemmas.resources import now, read_bytes, write_text
 from dilemmas.schema import Dilemma
 
 
 def journal_of(out: Path) -> Path:
     """Where every attempt at the drafts of a file is noted."""
-    return out.with_name(f"{_name(out)}.attempts.jsonl")
-
-
-def history_of(out: Path) -> Path:
-    """Where revisions of a file's dilemmas go that were written anew."""
-    return out.with_name(f"{_name(out)}.history.jsonl")
-
-
-def _name(out: Path) -> str:
-    """What the names of the files beside it begin with; files that differ in their endings share none."""
-    return out.name.removesuffix(".jsonl")
+    return dataset.beside(out, "attempts")
 
 
 class DraftFile:
@@ -75,7 +66,8 @@ class DraftFile:
         new = sorted(dilemmas[self._first :], key=lambda one: self._ranks.get(one.id, len(self._ranks)))
         try:
             if replaced:
-                _add_to_history(history_of(self._path), replaced)
+                history = history_of(self._path)
+                write_text(history, dataset.history_text([history], replaced))
             dataset.write(self._path, (*dilemmas[: self._first], *new))
         except InputError:
             self._changed = True
@@ -90,13 +82,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _add_to_history(path: Path, dilemmas: Iterable[Dilemma]) -> None:
-    """Add revisions to a history, each once."""
-    lines = decode_utf8(read_bytes(path, "history"), path).split("\n") if path.exists() else []
-    merged = dict.fromkeys([*lines, *(dataset.to_line(dilemma) for dilemma in dilemmas)])
-    write_text(path, "".join(f"{line}\n" for line in merged if line))
 
 
 def on_disk(path: Path) -> dict[str, Dilemma]:
@@ -142,9 +127,8 @@ def move_aside(out: Path) -> list[str]:
         return []
     stamp = now().replace("-", "").replace(":", "")
     with locked(journal_of(out)):
-        aside = {
-            path: path.with_name(f"{_name(out)}.{stamp}{path.name.removeprefix(_name(out))}") for path in belonging
-        }
+        name = out.name.removesuffix(".jsonl")
+        aside = {path: path.with_name(f"{name}.{stamp}{path.name.removeprefix(name)}") for path in belonging}
         if taken := next((path for path in aside.values() if path.exists()), None):
             raise InputError("is there already", where=str(taken), fix="Wait a second and try again.")
         try:

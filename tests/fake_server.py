@@ -277,6 +277,8 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._handle()
 
+        do_PATCH = do_DELETE = do_POST
+
         def log_message(self, format: str, *args: Any) -> None:
             pass
 

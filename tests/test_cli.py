@@ -20,8 +20,30 @@ from dilemmas.taxonomy import topics, values
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("", "generate", "check", "evaluate", "analyse", "report", "list")
-HEAVY = ("pandas", "openai", "instructor", "statsmodels", "scipy", "sklearn", "matplotlib", "jsonschema", "numpy")
+REVIEW = ("serve", "push", "status", "pull", "agree", "apply")
+COMMANDS = (
+    "",
+    "generate",
+    "check",
+    "review",
+    *(f"review {name}" for name in REVIEW),
+    "evaluate",
+    "analyse",
+    "report",
+    "list",
+)
+HEAVY = (
+    "pandas",
+    "openai",
+    "instructor",
+    "statsmodels",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "jsonschema",
+    "numpy",
+    "label_studio_sdk",
+)
 QUICK = ("evaluate", "--model", "scripted", "--persona-set", "three", "--limit", "2", "--run", "quick")
 PLAIN = {
     **{name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ},

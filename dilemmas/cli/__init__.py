@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from dilemmas.cli import analyse, check, evaluate, generate, listing
+from dilemmas.cli import analyse, check, evaluate, generate, listing, review
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=check.EXAMPLES)(check.check)
+app.add_typer(review.app)
 app.command(epilog=analyse.ANALYSE_EXAMPLES)(analyse.analyse)
 app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)

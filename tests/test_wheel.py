@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = ("templates", "schemas", "dataset")
+SHIPPED = ("templates", "schemas", "dataset", "annotations")
 """Folders of the checkout that stand inside the package in a wheel."""
 
 

@@ -61,7 +61,7 @@ def p_value(x: Any) -> str:
 
 def share(x: Any, digits: int = 0) -> str:
     """A share in percent."""
-    return "–" if not known(x) else f"{100 * float(x):.{digits}f} %"
+    return "–" if not known(x) else f"{number(100 * float(x), digits)} %"
 
 
 def known(x: Any) -> bool:

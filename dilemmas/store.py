@@ -15,6 +15,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 from urllib.parse import quote
@@ -74,6 +75,8 @@ class Stored(NamedTuple):
     order: tuple[str, ...]
     options: tuple[str, ...]
     reply: Reply
+    number: int
+    """Its place, from 1, in the order in which the run's replies came."""
 
 
 class Store:
@@ -297,14 +300,22 @@ class Store:
         )
 
     def replies(self) -> Iterator[Stored]:
-        """All replies, to be read again."""
+        """All replies in the order in which they came, to be read again."""
         rows = self._db.execute(
-            "SELECT replies.trial, protocol, trials.trial, text, reply FROM replies "
-            "JOIN trials ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options ORDER BY replies.trial"
+            "SELECT replies.trial, protocol, json_extract(trials.trial, '$.order'), text, reply FROM replies "
+            "JOIN trials ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options ORDER BY replies.rowid"
         )
-        for trial, protocol, record, options, reply in rows:
-            order = tuple(json.loads(record)["order"])
-            yield Stored(trial, protocol, order, tuple(json.loads(options)), Reply.model_validate_json(reply))
+        shown = cache(_tuple)  # there are few orders
+        for number, (trial, protocol, order, options, reply) in enumerate(rows, 1):
+            yield Stored(trial, protocol, shown(order), _tuple(options), Reply.model_validate_json(reply), number)
+
+    def replies_to(self, trials: Iterable[str]) -> dict[str, Reply]:
+        """The replies to some trials; nothing for one without."""
+        rows = self._db.execute(
+            "SELECT trial, reply FROM replies WHERE trial IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(trials)),),
+        )
+        return {trial: Reply.model_validate_json(reply) for trial, reply in rows}
 
     def read_again(self, read: Iterable[tuple[str, Response]], parser: int) -> None:
         """Put new readings of the stored replies in the place of the old ones."""
@@ -415,6 +426,10 @@ class Store:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (StoreError, sqlite3.Error):
             pass  # a full disk: claims of the dead are released by the next process
+
+
+def _tuple(record: str) -> tuple[str, ...]:
+    return tuple(json.loads(record))
 
 
 def _make(path: Path) -> None:

@@ -24,15 +24,20 @@ def write_csv(path: Path, table: pd.DataFrame) -> Path:
     return path
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet takes for a formula."""
+
+
 def spreadsheet_safe(table: pd.DataFrame) -> pd.DataFrame:
     """The table with an apostrophe before text that a spreadsheet would take for a formula."""
-    safe = table.copy()
+    safe = {}
     for name in table.columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
             text = table[name].astype("object")
-            risky = text.map(lambda cell: isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")))
-            safe[name] = text.where(~risky.astype(bool), "'" + text.astype(str))
-    return safe
+            risky = [cell for cell in set(text) if isinstance(cell, str) and cell.startswith(_FORMULA)]
+            if risky:
+                safe[name] = text.where(~text.isin(risky), "'" + text.astype(str))
+    return table.assign(**safe)
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

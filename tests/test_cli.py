@@ -30,6 +30,8 @@ COMMANDS = (
     "evaluate",
     "analyse",
     "report",
+    "power",
+    "simulate",
     "list",
 )
 HEAVY = (

@@ -20,6 +20,7 @@ from scipy.stats import norm
 from sklearn import metrics
 
 from dilemmas import scores
+from dilemmas.errors import InputError
 from dilemmas.questions import SCALES
 from dilemmas.schema import Response
 from dilemmas.significance import effects, levels
@@ -29,7 +30,10 @@ GOLDEN = json.loads((Path(__file__).parent / "golden" / "value_action.json").rea
     "value_action"
 ]
 THIRDS = SCALES["thirds"]
-MEASURES = ["f1_agree", "f1_disagree", "f1_macro", "accuracy", "kappa", "mcc", "p_agree", "p_aligned", "f1_chance"]
+MEASURES = [
+    "f1_agree", "f1_disagree", "f1_macro", "accuracy", "kappa", "mcc", "p_agree", "p_aligned", "f1_chance",
+    "f1_always_aligned", "f1_always_agree",
+]  # fmt: skip
 few = settings(deadline=None, max_examples=10)
 many = settings(deadline=None, max_examples=100)
 
@@ -215,6 +219,22 @@ def test_chance_f1_is_the_mean_f1_over_all_pairings_of_the_same_signs(pairs: lis
     assume(1 in v + a)
     shuffled = [signs(v, other)["f1_agree"] for other in permutations(a)]
     assert found["f1_chance"] == pytest.approx(np.mean(shuffled))
+
+
+@many
+@given(st.lists(st.tuples(st.sampled_from([-1, 1]), st.sampled_from([-1, 1])), min_size=1, max_size=30))
+def test_reference_lines_are_the_f1_of_one_side_made_constant(pairs: list[tuple[int, int]]) -> None:
+    v, a = (list(side) for side in zip(*pairs, strict=True))
+    found, always = signs(v, a), [1] * len(pairs)
+    assert found["f1_always_aligned"] == pytest.approx(metrics.f1_score(v, always, zero_division=0))
+    assert found["f1_always_agree"] == pytest.approx(metrics.f1_score(always, a, zero_division=0))
+
+
+def test_reference_lines_by_hand() -> None:
+    # Three of four agree: had it acted aligned throughout, TP 3 and FP 1. Two are aligned: agreeing, TP 2 and FN 2.
+    found = signs([1, 1, 1, -1], [1, 1, -1, -1])
+    assert found["f1_always_aligned"] == pytest.approx(6 / 7)
+    assert found["f1_always_agree"] == pytest.approx(4 / 6)
 
 
 # P(agree), F1, chance F1, kappa and MCC that a simulated study gave for one coupling
@@ -484,6 +504,117 @@ def test_a_persona_without_a_measure_does_not_vanish_from_its_category() -> None
     assert math.isnan(table["AD"]["max"])
     assert table["AD"]["baseline"] == 0
     assert list(table.index) == ["baseline", "max"]
+
+
+def test_a_pooled_category_counts_all_dilemmas_of_its_personas_together() -> None:
+    yes, no, open_ = [1, 1, 1], [-1, -1, -1], [None, None, None]
+    frame = answer_frame(
+        {
+            "p": {"v-1": (yes, yes), "v-2": (yes, yes), "v-3": (yes, no)},
+            "q": {"v-1": (yes, no), "v-2": (yes, no), "v-3": (open_, no)},
+            "baseline": {"v-1": (yes, yes), "v-2": (yes, yes), "v-3": (yes, yes)},
+        },
+        {"p": "max", "q": "max"},
+    )
+    table, personas = scored(frame)
+    found = scores.pooled(table, frame)
+    assert list(found.columns) == list(scores.per_category(personas).columns)
+    assert found["category"].tolist() == ["baseline", "max"]
+    row = found.iloc[1]
+    assert (row["personas"], row["items"], row["n"], row["n_ar"]) == (2, 6, 5, 5)
+    assert pytest.approx(6 / 5) == row["AD"]  # the mean of 2 / 3 and 2 would be 4 / 3
+    assert pytest.approx(2 * 2 / (2 * 2 + 3)) == row["AR"]  # the mean of .8 and 0 would be .4
+    assert row["refused_rate"] == pytest.approx(3 / 36)
+
+
+def test_a_repeat_that_stands_twice_is_refused_and_named() -> None:
+    frame = one_persona(([1, 1], [1, 1]))
+    frame.loc[1, "repeat"] = 0
+    with pytest.raises(InputError) as caught:
+        scores.per_dilemma(frame)
+    assert "v-0, stated, repeat 0" in caught.value.where
+
+
+def test_repeats_need_not_be_numbered_alike_nor_as_many_on_both_sides() -> None:
+    frame = one_persona(([1, 0.6, 0.2], [0.2, 0.2, -0.2]))
+    odd = frame.drop(index=[0]).assign(repeat=lambda rows: rows["repeat"] * 1000 + 7)
+    row = scores.per_dilemma(odd).iloc[0]
+    assert (row["r_v"], row["r_a"], row["n_v"], row["n_a"]) == (2, 3, 2, 3)
+    assert row["v"] == pytest.approx(0.4)
+    assert row["sq_gap"] == pytest.approx(0.4 * 0.4)  # repeats 1 and 2 stand on both sides
+
+
+# How much scores vary
+
+# Shrout and Fleiss (1979), doi:10.1037/0033-2909.86.2.420: six targets, four judges; mean squares between targets
+# 11.24 and within 6.26, ICC(1,1) = .17.
+TARGETS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+
+
+def test_icc_is_that_of_the_published_example() -> None:
+    x, groups = np.array(TARGETS, float).ravel(), np.repeat(np.arange(6), 4)
+    assert scores.icc(x, groups) == pytest.approx((11.24 - 6.26) / (11.24 + 3 * 6.26), abs=5e-4)
+
+
+def test_icc_of_unequal_groups_by_hand() -> None:
+    # Means 2, 5; squares within 2 + 2 (3 degrees of freedom), between 3 * (2 - 3.2)^2 + 2 * (5 - 3.2)^2 = 10.8; n0 2.4.
+    between, within, each = 10.8, 4 / 3, 5 - 13 / 5
+    expected = (between - within) / (between + (each - 1) * within)
+    assert scores.icc(np.array([1.0, 2, 3, 4, 6]), list("aaabb")) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("x", "groups"), [([], ""), ([1], "a"), ([1, 2], "aa"), ([1, 2], "ab"), ([1, 1, 1, 1], "aabb")]
+)
+def test_icc_is_missing_where_it_has_no_meaning(x: list[float], groups: str) -> None:
+    assert math.isnan(scores.icc(np.array(x, float), list(groups)))
+
+
+@few
+@given(st.integers(0, 10**6), st.floats(-5, 5), st.floats(0.1, 10))
+def test_icc_knows_nothing_of_order_names_place_and_unit(seed: int, shift: float, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    x, groups = rng.normal(size=20), rng.integers(0, 4, size=20)
+    order = rng.permutation(20)
+    assert scores.icc(shift + unit * x[order], [f"g{9 - one}" for one in groups[order]]) == pytest.approx(
+        scores.icc(x, groups)
+    )
+
+
+def test_variation_by_hand() -> None:
+    steady, noisy = [1.0, 1.0], [1.0, 0.6]
+    frame = answer_frame(
+        {
+            "baseline": {"v-1": (steady, [0.6, 0.6]), "v-2": (noisy, [0.6, 0.2]), "w-1": (steady, [-1, -1])},
+            "one": {"v-1": (steady, steady), "v-2": (steady, steady), "w-1": (steady, [None, None])},
+            "two": {"v-1": (steady, [-1, -1]), "v-2": (steady, steady), "w-1": (steady, steady)},
+        },
+        {"one": "max", "two": "max"},
+    )
+    found = scores.variation(scores.per_dilemma(frame)).set_index("name")
+    baseline, one, both = found.loc["baseline"].iloc[0], found.loc["one"], found.loc["max"]
+    assert (one["level"], both["level"], both["personas"]) == ("persona", "category", 2)
+    # Repeats about their mean: .2 twice among three pairs of repeats, each with one degree of freedom.
+    assert baseline["sd_repeat_v"] == pytest.approx(math.sqrt(0.08 / 3))
+    assert baseline["sd_ad"] == pytest.approx(np.std([0.4, 0.4, 2], ddof=1))
+    assert (baseline["n_d"], one["n"], one["n_d"], both["n_d"]) == (0, 2, 2, 3)
+    assert math.isnan(baseline["sd_d"])
+    assert one["sd_d"] == pytest.approx(0)
+    # ad of the category: (0 + 2) / 2, 0 and, of the one persona that has it, 0
+    assert both["sd_ad"] == pytest.approx(np.std([1, 0, 0], ddof=1))
+    assert both["sd_d"] == pytest.approx(np.std([-0.6, 0.4, 2], ddof=1))
+    assert both["icc_value_d"] == pytest.approx(scores.icc(np.array([-0.6, 0.4, 2]), list("vvw")))
+    assert math.isnan(both["icc_topic_d"]), "all are of one topic"
+
+
+def test_sd_of_paired_differences_is_what_dz_divides_by() -> None:
+    table = scores.per_dilemma(random_frame(np.random.default_rng(2), values=4, missing=0.2))
+    spread = scores.variation(table).set_index(["level", "name"])["sd_d"]
+    found = effects(table)
+    found = found[found["metric"] == "AD"].set_index(["level", "name"])
+    means = table.pivot(index="item", columns="persona", values="ad")
+    d = means["baseline"] - means["one"]
+    assert found["dz"]["persona", "one"] == pytest.approx(d.mean() / spread["persona", "one"])
 
 
 # Invariances

@@ -104,6 +104,16 @@ def test_what_is_stored_comes_back(store: Store) -> None:
     assert [cell[6] for cell in store.cells() if cell[7] is not None] == [IDS[3]]
 
 
+def test_replies_are_numbered_as_they_came_and_found_by_their_trials(store: Store) -> None:
+    came = [IDS[5], IDS[0], IDS[3]]
+    for trial in came:
+        store.put(trial, *outcome(f"to {trial}"), 1)
+    assert [(stored.trial, stored.number) for stored in store.replies()] == list(zip(came, (1, 2, 3), strict=True))
+    found = store.replies_to([IDS[3], IDS[0], IDS[1], "unknown"])
+    assert {trial: reply.text for trial, reply in found.items()} == {one: f"to {one}" for one in (IDS[3], IDS[0])}
+    assert store.replies_to([]) == {}
+
+
 def test_a_reply_to_an_unknown_trial_is_refused_whole(store: Store, path: Path) -> None:
     with pytest.raises(StoreError):
         store.put("0" * 64, *outcome(), 1)

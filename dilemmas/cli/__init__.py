@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from dilemmas.cli import analyse, check, evaluate, generate, listing, review
+from dilemmas.cli import analyse, check, evaluate, generate, listing, power, review, simulate
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
@@ -31,6 +31,8 @@ app.command(epilog=check.EXAMPLES)(check.check)
 app.add_typer(review.app)
 app.command(epilog=analyse.ANALYSE_EXAMPLES)(analyse.analyse)
 app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
+app.command(epilog=power.EXAMPLES)(power.power)
+app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
 
 

@@ -1,15 +1,17 @@
-"""`dilemmas analyse` and `dilemmas report`: numbers and page of a run that was asked before."""
+"""`dilemmas analyse` and `dilemmas report`: numbers and page of a run, or of answers from anywhere."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from dilemmas.cli.evaluate import Json, RunsDir
 
 if TYPE_CHECKING:
+    from dilemmas.analysis import Analysis
     from dilemmas.config import ScaleName
 
 ANALYSE_EXAMPLES = """
@@ -20,6 +22,10 @@ dilemmas analyse dilemmas
 dilemmas analyse dilemmas --scale thirds --json
 
 dilemmas analyse runs/dilemmas --reparse
+
+dilemmas analyse after --compare before --compare runs/long-before
+
+dilemmas analyse --responses published.csv --points 4
 """
 REPORT_EXAMPLES = """
 [bold]Examples[/bold]
@@ -27,56 +33,114 @@ REPORT_EXAMPLES = """
 dilemmas report dilemmas
 
 dilemmas report dilemmas --out gap.html
+
+dilemmas report --responses published.csv
 """
-SCALE_HELP = "Scores of the options: even or thirds. \\[as asked]"
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")]
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Name of a run, or its folder.")]
+ResponsesOption = Annotated[
+    Path | None,
+    typer.Option("--responses", metavar="FILE.csv", help="Answers from anywhere in place of a run; see methods.md."),
+]
+ScaleOption = Annotated[
+    str | None, typer.Option("--scale", help="Scores of the options: even or thirds. \\[as asked, else even]")
+]
+CategoryOption = Annotated[
+    str, typer.Option("--category", help="Score of a category: mean of its personas, or pooled over their dilemmas.")
+]
+CompareOption = Annotated[
+    list[str] | None,
+    typer.Option("--compare", metavar="RUN", help="Another run to compare this one with; can be given again."),
+]
+PointsOption = Annotated[int, typer.Option("--points", help="Grades of answers in words in FILE.csv: 6 or 4.")]
 
 
 def analyse(
-    run: RunArgument,
-    scale: Annotated[str | None, typer.Option(help=SCALE_HELP)] = None,
+    run: RunArgument = None,
+    responses: ResponsesOption = None,
+    scale: ScaleOption = None,
+    category: CategoryOption = "mean",
+    points: PointsOption = 6,
+    compare: CompareOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the tables. \\[the run's; FILE-analysis beside FILE.csv]")
+    ] = None,
     reparse: Annotated[
         bool, typer.Option("--reparse", help="Read the stored replies again with this version; asks nothing.")
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json_: Json = False,
 ) -> None:
-    """Score a run and test its deltas; writes analysis.json and tables/*.csv."""
-    import sys
-
-    from dilemmas.analysis import find
-    from dilemmas.evaluate import read_again
-
-    folder = find(run, runs_dir)
-    if reparse:
-        changed = read_again(folder)
-        print(f"{changed:,} replies are read differently now", file=sys.stderr)
-    analyse_run(folder, _scale(scale), with_report=False, as_json=json_)
+    """Score a run, or answers from anywhere, and test the deltas; writes analysis.json and tables/*.csv."""
+    found, folder = _analysed(run, responses, runs_dir, scale, category, points, compare, reparse=reparse)
+    _show(found, _free(out) if out else folder, with_report=False, as_json=json_)
 
 
 def report(
-    run: RunArgument,
+    run: RunArgument = None,
+    responses: ResponsesOption = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it. \\[report.html in the run's folder]")] = None,
-    scale: Annotated[str | None, typer.Option(help=SCALE_HELP)] = None,
+    scale: ScaleOption = None,
+    category: CategoryOption = "mean",
+    points: PointsOption = 6,
+    compare: CompareOption = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Write the report of a run: one HTML file that can be read offline."""
-    from dilemmas import analysis
+    """Write the report of a run, or of answers from anywhere: one HTML file that can be read offline."""
     from dilemmas import report as stage
 
-    folder = analysis.find(run, runs_dir)
-    print(stage.write(analysis.analyse(folder, _scale(scale)), out or folder / "report.html"))
+    found, folder = _analysed(run, responses, runs_dir, scale, category, points, compare)
+    print(stage.write(found, out or folder / "report.html", folder))
 
 
 def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_json: bool) -> None:
-    """Analyse a folder, save the tables, print the result."""
+    """Analyse a run's folder, save the tables, print the result."""
+    from dilemmas import analysis
+
+    _show(analysis.analyse(folder, scale), folder, with_report=with_report, as_json=as_json)
+
+
+def _analysed(
+    run: str | None, file: Path | None, runs_dir: Path, scale: str | None, category: str, points: int,
+    compare: Sequence[str] | None, *, reparse: bool = False,
+) -> tuple[Analysis, Path]:  # fmt: skip
+    """The analysis of a run or of a file, and the folder for what is written."""
+    import sys
+
+    from dilemmas import analysis
+    from dilemmas.errors import InputError
+    from dilemmas.evaluate import read_again
+
+    chosen, settings = _scale(scale), analysis.Settings(category=_category(category))
+    if (run is None) == (file is None):
+        what = "give a run or a file of answers" if run is None else "a run and a file of answers are two studies"
+        raise InputError(what, where="RUN, --responses", fix="`dilemmas list runs` shows the runs.")
+    if file is not None:
+        if reparse:
+            raise InputError("a file of answers has no replies to read again", where="--reparse", fix="Leave it out.")
+        if compare:
+            raise InputError(
+                "only runs can be compared: a file of answers does not tell whether its dilemmas are the same",
+                where="--compare",
+                fix="Put both into one file, each under its own model; models are compared.",
+            )
+        folder = _free(file.with_name(f"{file.stem}-analysis"))
+        return analysis.analyse_responses(file, chosen, settings, points=_points(points)), folder
+    assert run is not None
+    folder, others = analysis.find(run, runs_dir), [analysis.find(other, runs_dir) for other in compare or ()]
+    if reparse:
+        print(f"{read_again(folder):,} replies are read differently now", file=sys.stderr)
+    return analysis.analyse(folder, chosen, settings, others), folder
+
+
+def _show(found: Analysis, folder: Path, *, with_report: bool, as_json: bool) -> None:
+    """Save the tables and print the result."""
     import json
     import sys
 
     from dilemmas import analysis
+    from dilemmas.cli.comparisons import print_comparisons
     from dilemmas.cli.tables import print_tables
 
-    found = analysis.analyse(folder, scale)
     tables = analysis.save(found, folder)
     if found.outdated:
         print("some replies were read by an older version; `dilemmas analyse RUN --reparse`", file=sys.stderr)
@@ -89,18 +153,49 @@ def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_
         print(json.dumps(analysis.summary(found), indent=2, ensure_ascii=False, default=str))
         return
     print_tables(found)
+    print_comparisons(found)
     print(f"\ntables  {tables}/")
     if page:
         print(f"report  {page}")
 
 
-def _scale(name: str | None) -> ScaleName | None:
+def _free(folder: Path) -> Path:
+    """A folder that is no run's: what is said of other answers would stand beside the run's."""
     from dilemmas.errors import InputError
+    from dilemmas.store import FILE
 
+    if (folder / FILE).exists():
+        raise InputError("is the folder of a run", where=str(folder), fix="Give another one with --out.")
+    return folder
+
+
+def _scale(name: str | None) -> ScaleName | None:
     if name is None:
         return None
     if name == "even":
         return "even"
     if name == "thirds":
         return "thirds"
-    raise InputError(f'there is no scale "{name}"', where="--scale", fix="Known: even, thirds.")
+    raise _unknown("scale", name, "even, thirds")
+
+
+def _category(name: str) -> Literal["mean", "pooled"]:
+    if name == "mean":
+        return "mean"
+    if name == "pooled":
+        return "pooled"
+    raise _unknown("category", name, "mean, pooled")
+
+
+def _points(number: int) -> Literal[4, 6]:
+    if number == 4:
+        return 4
+    if number == 6:
+        return 6
+    raise _unknown("points", str(number), "4, 6")
+
+
+def _unknown(option: str, given: str, known: str) -> Exception:
+    from dilemmas.errors import InputError
+
+    return InputError(f'there is no {option} "{given}"', where=f"--{option}", fix=f"Known: {known}.")

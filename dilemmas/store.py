@@ -76,7 +76,7 @@ class Stored(NamedTuple):
     options: tuple[str, ...]
     reply: Reply
     number: int
-    """Its place, from 1, in the order in which the run's replies came."""
+    """Number of its question in the order in which the run puts them, from 1."""
 
 
 class Store:
@@ -300,13 +300,14 @@ class Store:
         )
 
     def replies(self) -> Iterator[Stored]:
-        """All replies in the order in which they came, to be read again."""
+        """All replies in the order in which their questions are put, which interruptions do not change."""
         rows = self._db.execute(
-            "SELECT replies.trial, protocol, json_extract(trials.trial, '$.order'), text, reply FROM replies "
-            "JOIN trials ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options ORDER BY replies.rowid"
+            "SELECT trials.rowid, replies.trial, protocol, json_extract(trials.trial, '$.order'), text, reply "
+            "FROM trials JOIN replies ON trials.id = replies.trial JOIN texts ON texts.hash = trials.options "
+            "ORDER BY trials.rowid"
         )
         shown = cache(_tuple)  # there are few orders
-        for number, (trial, protocol, order, options, reply) in enumerate(rows, 1):
+        for number, trial, protocol, order, options, reply in rows:
             yield Stored(trial, protocol, shown(order), _tuple(options), Reply.model_validate_json(reply), number)
 
     def replies_to(self, trials: Iterable[str]) -> dict[str, Reply]:

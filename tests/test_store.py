@@ -104,11 +104,10 @@ def test_what_is_stored_comes_back(store: Store) -> None:
     assert [cell[6] for cell in store.cells() if cell[7] is not None] == [IDS[3]]
 
 
-def test_replies_are_numbered_as_they_came_and_found_by_their_trials(store: Store) -> None:
-    came = [IDS[5], IDS[0], IDS[3]]
-    for trial in came:
+def test_replies_have_the_place_of_their_question_whenever_they_came(store: Store) -> None:
+    for trial in (IDS[5], IDS[0], IDS[3]):
         store.put(trial, *outcome(f"to {trial}"), 1)
-    assert [(stored.trial, stored.number) for stored in store.replies()] == list(zip(came, (1, 2, 3), strict=True))
+    assert [(stored.trial, stored.number) for stored in store.replies()] == [(IDS[at], at + 1) for at in (0, 3, 5)]
     found = store.replies_to([IDS[3], IDS[0], IDS[1], "unknown"])
     assert {trial: reply.text for trial, reply in found.items()} == {one: f"to {one}" for one in (IDS[3], IDS[0])}
     assert store.replies_to([]) == {}

@@ -14,7 +14,7 @@ Tables are pure functions of the answers (as from `scores.answers`). Some need c
 answers have; without them they have no row:
 
     order        codes of the options in the order shown, with a space between them
-    request      number of the reply in the order in which the replies of the run came
+    request      number of the question in the order in which the run puts them
     said         letter that the reasoning states, as from the function of that name
 """
 

@@ -43,7 +43,7 @@ def drift(frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         frame: as from `scores.answers`; needs model, persona, item, side, repeat, status and score;
-            optionally request, the number of the reply in the order in which replies came.
+            optionally request, the number of the question in the order in which they were put.
 
     Returns:
         One row per model, persona (`(all)` first), what (`stated` and `acted`: score; `unread`:

@@ -81,7 +81,7 @@ def check_cells(sheet: Sheet) -> None:
     sheet.check("letter", _letter_problem, "Give the letter under which the answer stood.")
     sheet.check("mass", number_in(0, 1.000001), "Give a share from 0 to 1.")
     sheet.check("demonstration", _one_of(("", "yes")), "Give yes, or nothing.")
-    sheet.check("request", number_in(0, 1e12), "Number the replies in the order in which they came.")
+    sheet.check("request", number_in(0, 1e12), "Number the questions in the order in which they were put.")
 
 
 def _name_problem(text: str) -> str:

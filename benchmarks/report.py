@@ -60,7 +60,7 @@ def made_up(runs: Path, models: int) -> Path:
             identity = ModelIdentity(name=name, revision=f"{number}" * 40)
             server = Capabilities(top_logprobs=20, reply_schema="bounded", server="a-server 1.0")
             asking = planning.asking_of(chosen.model, identity, "reasoned", server)
-            store.update_run(lambda old, asking=asking: evaluate._manifest(study, old, asking))
+            store.update_run(lambda old, asking=asking: evaluate._manifest(study, old, [asking]))
             _answer(store, study, asking, truth, number)
         evaluate._finish(store, folder)
     return folder
@@ -97,7 +97,7 @@ def _answer(store: Store, study: planning.Study, asking: Asking, truth: simulati
             )
             place = (side, persona, item, trial.repeat)
             rows.append(_replied(planned, int(simulated.choices[place]), follows=bool(follows[place])))
-        with store._transaction():  # one for all: an evaluation acknowledges each reply by itself
+        with store.together():  # one for all: an evaluation acknowledges each reply by itself
             replies, responses = zip(*rows, strict=True)
             store._db.executemany(
                 "INSERT INTO replies (trial, reply, at) VALUES (?, ?, ?)", [(*one, now()) for one in replies]

@@ -50,7 +50,7 @@ class Settings:
     margin: float = MARGIN
     """Largest delta that is taken as none."""
     draws: int = DRAWS
-    """Of each bootstrap and permutation."""
+    """Of each bootstrap and permutation; 0 for none."""
     seed: int = 0
     """Of the draws."""
 
@@ -204,7 +204,7 @@ def _demonstrations(run: Run) -> tuple[str, ...]:
 def _asked(store: Store, folder: Path, scale: ScaleName | None) -> tuple[Run, pd.DataFrame]:
     """A run's manifest with the counts of now, and its answers."""
     run, counts = store.run(), store.counts()
-    if run is None or not counts["planned"]:
+    if run is None or not store.has_trials():
         raise InputError("the run has no trial yet", where=str(folder), fix="Run `dilemmas evaluate` first.")
     try:
         answers = scores.answers(store, scale or run.design.scale)
@@ -293,6 +293,7 @@ def analyse_responses(
         caveats=given.caveats,
         demonstrations=given.demonstrations,
         notes=given.notes,
+        options=points if given.from_words else None,
     )
 
 
@@ -311,6 +312,7 @@ def of_answers(
     personas_asked: tuple[Persona, ...] = (),
     examples: Mapping[str, tuple[Message, ...]] | None = None,
     outdated: bool = False,
+    options: int | None = None,
 ) -> Analysis:
     """Score answers and test their deltas, wherever they come from.
 
@@ -319,6 +321,7 @@ def of_answers(
             feed further diagnostics (see `diagnostics`).
         name, scale, settings, run, source, source_sha256, caveats, demonstrations, notes, personas_asked, examples,
             outdated: as in `Analysis`; what cannot be concluded is added to the notes.
+        options: of a question; by default as many as the answers tell of (see `diagnostics`).
     """
     how, drawn = settings.category, {"draws": settings.draws, "seed": settings.seed}
     answers = answers.reset_index(drop=True)
@@ -357,6 +360,7 @@ def of_answers(
             scale="thirds" if scale == "thirds" else "even",
             demonstrations=demonstrations,
             fixed=run is not None and run.design.orders == "fixed",
+            options=options,
         ),
         examples=dict(examples or {}),
         outdated=outdated,
@@ -439,32 +443,3 @@ def save(analysis: Analysis, folder: Path) -> Path:
     text = json.dumps(summary(analysis), indent=2, ensure_ascii=False, allow_nan=False, default=str)
     write_text(folder / "analysis.json", text + "\n")
     return place
-
-
-def find(run: str, runs: Path) -> Path:
-    """Folder of a run given by name or by path.
-
-    Raises:
-        InputError: there is none; suggests the nearest name.
-    """
-    from dilemmas.config import check_run_name
-    from dilemmas.errors import did_you_mean
-
-    path = Path(run)
-    if path.name != run or (path / FILE).is_file():
-        folder = path
-    else:
-        try:
-            folder = runs / check_run_name(run)
-        except ValueError as error:
-            raise InputError(str(error), where=f'run "{run}"', fix="Give a run's name or its folder.") from None
-    if not (folder / FILE).is_file():
-        known = [one.name for one in list_runs(runs)]
-        fix = did_you_mean(run, known) if known else f"There are no runs in {runs}/ yet; `dilemmas evaluate` makes one."
-        raise InputError(f'there is no run "{run}"', where=str(folder), fix=fix)
-    return folder
-
-
-def list_runs(runs: Path) -> list[Path]:
-    """Folders of the runs in a folder, by name."""
-    return sorted(path.parent for path in runs.glob(f"*/{FILE}"))

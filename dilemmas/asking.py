@@ -1,7 +1,7 @@
-"""Asking a server by several workers at once: again where that helps, and no more once it is gone.
+"""Asking by several workers at once, and again where that helps.
 
-What may be asked again is decided by the type of the error (`errors.py`). All workers of one call
-share one `Workers`, so that a server that is lost is noticed before the whole plan is burnt on it.
+What may be asked again is decided by the type of the error (`errors.py`). Which server is asked,
+and when none is asked any more because they all fail, is decided by the model's pool (`flow`).
 """
 
 from __future__ import annotations
@@ -12,20 +12,13 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from dilemmas.errors import DilemmasError, RejectedError, TransientError, UnreachableError
+from dilemmas.errors import DilemmasError, GoneError, RejectedError, TransientError, UnreachableError
+from dilemmas.flow.pool import LONGEST_WAIT
 
-UNREACHABLE_LIMIT = 5
-"""Refused connections in a row after which nothing more is asked."""
-FAILURE_LIMIT = 3
-"""Rounds of failures, one for each worker and of any passing kind, after which nothing more is asked."""
-BAD_ITEMS = 2
-"""Items that may each fail to the last attempt, one after the other, before the server is blamed."""
 REJECTED_FOR_ALL = frozenset({401, 403, 404})
 """Statuses that any other request would meet as well: a wrong key, address or model."""
 MOST_REJECTED = 3
 """Items rejected, before any brought a reply, after which nothing more is asked."""
-LONGEST_WAIT = 60.0
-"""Longest pause before a request is tried again, seconds."""
 
 T = TypeVar("T")
 Failure = RejectedError | TransientError
@@ -35,23 +28,22 @@ class Workers:
     """Some workers that go through one list and stop together.
 
     Args:
-        count: how many requests are in flight.
+        count: how many work at once; a function where that changes meanwhile, as a model's capacity does.
         attempts: times a request is tried.
     """
 
-    def __init__(self, count: int, attempts: int) -> None:
+    def __init__(self, count: int | Callable[[], int], attempts: int) -> None:
         self.stopped: DilemmasError | None = None
         """Why nothing more is asked, once that is so."""
-        self._count, self._attempts = count, attempts
-        self._most_failures = max(FAILURE_LIMIT * count, 6 * attempts)
-        self._failures = self._unreachable = 0
-        self._failing: set[str] = set()
+        self._count = count if callable(count) else lambda: count
+        self._attempts = attempts
         self._rejected: set[str] = set()
         self._answered = False
         self._stop = asyncio.Event()
 
     async def go_through(self, todo: Iterator[T], do: Callable[[T], Awaitable[None]]) -> None:
         """Do something with each of a list, some at a time; an error of ours stops all workers."""
+        working = 0
 
         async def work() -> None:
             for one in todo:
@@ -61,8 +53,19 @@ class Workers:
                     await do(one)
                 except DilemmasError as error:
                     self.stop(error)
+                hire()
 
-        await asyncio.gather(*(work() for _ in range(self._count)))
+        def hire() -> None:
+            nonlocal working
+            while working < self._count():
+                group.create_task(work())
+                working += 1
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                hire()
+        except BaseExceptionGroup as several:  # a mistake of ours in one of them has ended all
+            raise several.exceptions[0] from None
 
     async def insist(self, item: str, ask: Callable[[], Awaitable[T]], failed: Callable[[Failure], None]) -> T | None:
         """What `ask` gives, tried again while that may help; None where the attempts are used up.
@@ -74,23 +77,26 @@ class Workers:
 
         Raises:
             RejectedError: asking again is pointless.
+            GoneError: there is nobody left to ask.
         """
-        for attempt in range(1, self._attempts + 1):
+        tried = 0
+        while tried < self._attempts:
             try:
                 reply = await ask()
+            except GoneError:
+                raise
             except RejectedError as error:
                 failed(error)
                 raise
             except TransientError as error:
                 failed(error)
-                self._count_failure(error, item)
-                if attempt < self._attempts:
-                    await self._wait(_pause(attempt, error.retry_after))
+                # Where nobody is there nothing was asked. That has an end too: the pool gives up.
+                tried += not isinstance(error, UnreachableError)
+                if tried < self._attempts:
+                    await self._wait(_pause(max(tried, 1), error.retry_after))
                 if self.stopped:
                     return None
                 continue
-            self._failures = self._unreachable = 0
-            self._failing.clear()
             self._answered = True
             return reply
         return None
@@ -109,22 +115,6 @@ class Workers:
         """Stop all workers; the first reason stays."""
         self.stopped = self.stopped or error
         self._stop.set()
-
-    def _count_failure(self, error: TransientError, item: str) -> None:
-        """Stop all workers once a server is plainly gone."""
-        self._failures += 1
-        self._failing.add(item)
-        self._unreachable = self._unreachable + 1 if isinstance(error, UnreachableError) else 0
-        most = self._most_failures if len(self._failing) > BAD_ITEMS else 8 * self._most_failures
-        if self._unreachable >= UNREACHABLE_LIMIT or self._failures >= most:
-            count = self._unreachable if self._unreachable >= UNREACHABLE_LIMIT else self._failures
-            self.stop(
-                TransientError(
-                    f"gave up after {count} failures in a row; the last: {error.what}",
-                    where=error.where,
-                    fix="Mend or restart the server and run the same command again: only what is missing is asked.",
-                )
-            )
 
     async def _wait(self, seconds: float) -> None:
         """Pause before another attempt, but not after the workers were stopped."""

@@ -14,8 +14,9 @@ import pandas as pd
 
 from dilemmas.config import ScaleName
 from dilemmas.errors import InputError
-from dilemmas.schema import Persona, Record, Run
+from dilemmas.schema import Persona, Run
 from dilemmas.significance.contrasts import Contrast, run_to_run
+from dilemmas.study import differences
 
 LISTED = 6
 """Names in a note; of the rest only the number is told."""
@@ -167,30 +168,16 @@ def _settings(own: Side, other: Side) -> list[str]:
 
     The version of this package is one, since it words values and personas.
     """
-    differs = _differences(other.run.design, own.run.design)
+    differs = differences(other.run.design, own.run.design)
     then, now = (side.run.versions.get("dilemmas", "unknown") for side in (other, own))
     if then != now:
         differs.append(f"version of dilemmas ({then} / {now})")
     here = {asking.name: asking for asking in own.run.models}
     for asking in other.run.models:
         if asking.name in here:
-            found = _differences(asking, here[asking.name], but={"caveat", "capabilities"})
+            found = differences(asking, here[asking.name], but={"caveat", "capabilities"})
             differs += [f"{asking.name}: {one}" for one in found]
     return differs
-
-
-def _differences(there: Record, here: Record, *, but: Iterable[str] = ()) -> list[str]:
-    """Fields in which two records differ, with both contents unless they are checksums."""
-    then, now = there.model_dump(exclude=set(but)), here.model_dump(exclude=set(but))
-    found = []
-    for key in (key for key in then if then[key] != now[key]):
-        if isinstance(then[key], dict):
-            found += [
-                f"{one} ({then[key][one]} / {now[key][one]})" for one in then[key] if then[key][one] != now[key][one]
-            ]
-        else:
-            found.append(key.removesuffix("_sha256") if key.endswith("sha256") else f"{key} ({then[key]} / {now[key]})")
-    return found
 
 
 def _notes(own: Side, other: Side, common: Common, scale: ScaleName) -> list[str]:

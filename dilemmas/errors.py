@@ -8,7 +8,8 @@ DilemmasError                 anything this package raises on purpose; the comma
     ├── SetupError            not installed, not found, not started, or it lacks what is needed
     ├── RejectedError         the server refuses this request for good; asking again is pointless
     └── TransientError        a failure that may pass: asking again is right
-        └── UnreachableError  nobody answers at that address
+        ├── UnreachableError  nobody answers at that address
+        └── GoneError         no server of a model answers any more; the run stops
 
 What may be retried and what may not are different types, so that no caller has to look at a
 status code. A refusal or an unreadable reply is not an error at all: it is a Response.
@@ -98,6 +99,10 @@ class TransientError(ModelError):
 
 class UnreachableError(TransientError):
     """Nobody answers at the server's address."""
+
+
+class GoneError(TransientError):
+    """No server of a model answers any more. Asking again in this run is pointless; a later run may go on."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from dilemmas.errors import DilemmasError, RejectedError
 from dilemmas.journal import Entry, Journal
 from dilemmas.models import EMBEDDED, in_process, open_model
 from dilemmas.models.embedded import CONTEXT
-from dilemmas.models.openai import ServedModel
+from dilemmas.models.served import ServedModel
 from dilemmas.prompts import DRAFTING
 from dilemmas.protocols import reasoned
 from dilemmas.schema import Dilemma
@@ -116,7 +116,7 @@ class _Run:
     async def write(self, tasks: Sequence[Task], model: ServedModel) -> None:
         """Write all tasks, some at a time, and the file now and then."""
         settings = self._job.config.model
-        workers = Workers(settings.concurrency or model.default_concurrency, settings.attempts)
+        workers = Workers(lambda: model.capacity, settings.attempts)
         writer = await self._writer(model, workers)
         self._outcome.mode = writer.mode
         self._progress(self._outcome)

@@ -305,7 +305,7 @@ class _Judging:
         self, settings: ModelConfig, model: Model, journal: Journal, readings: list[Reading], progress: Progress
     ) -> None:
         self._model, self._journal, self._readings, self._progress = model, journal, readings, progress
-        self._workers = Workers(settings.concurrency or model.default_concurrency, settings.attempts)
+        self._workers = Workers(lambda: model.capacity, settings.attempts)
         self._started = time.monotonic()
         there = self.judgements()
         self.outcome = Sorting(

@@ -9,6 +9,7 @@ of the seed and the names, so that they are the same on every machine and in eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from dilemmas.config import Orders
 from dilemmas.schema import sha256
@@ -49,7 +50,15 @@ def option_order(
         return tuple(codes)
     if orders == "random":
         return tuple(shuffled(codes, seed, "random", item, question, persona, repeat))
-    square = williams_square(len(codes))
+    square = _square(len(codes))
     block, row = divmod(repeat, len(square))
-    labels = shuffled(codes, seed, "williams", item, question, block)
+    labels = _labels(tuple(codes), seed, item, question, block)
     return tuple(labels[place] for place in square[row])
+
+
+_square = cache(williams_square)
+
+
+@lru_cache(maxsize=4096)
+def _labels(codes: tuple[str, ...], seed: int, item: str, question: str, block: int) -> list[str]:
+    return shuffled(codes, seed, "williams", item, question, block)

@@ -1,7 +1,7 @@
 """Pages: how their templates are rendered, and how numbers stand in them.
 
-All text from data is escaped by Jinja (autoescape); the templates forbid scripts and requests by a
-content security policy.
+All text from data is escaped by Jinja (autoescape). By their content security policies the templates forbid
+requests, and scripts too, but for the one of the study's report, which is allowed by its hash.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ class Prompts:
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,
+            auto_reload=False,  # one run, one wording
         )
         self._environment.filters["json"] = lambda data: json.dumps(data, ensure_ascii=False)
 

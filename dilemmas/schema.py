@@ -15,6 +15,7 @@ import unicodedata
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, get_args
 
+import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -371,6 +372,8 @@ class Sampling(Record):
     """Only the k most likely tokens; 0 for no bound. Left out where a server refuses it."""
     max_tokens: int = Field(default=512, ge=1)
     """Longest reply, in tokens."""
+    extra: dict[str, Any] = Field(default={}, exclude_if=lambda extra: not extra)
+    """Further fields of a request that only some servers know, such as `reasoning_effort`."""
 
 
 class ModelIdentity(Record):
@@ -417,8 +420,17 @@ class Trial(Record):
     @cached_property
     def id(self) -> str:
         """SHA-256 of the canonical JSON of what can change the answer, 64 hexadecimal digits."""
-        answer_depends_on = self.model_dump(mode="json", exclude={"persona", "item", "question", "side"})
-        return hashlib.sha256(canonical_json(answer_depends_on).encode()).hexdigest()
+        answer_depends_on = {
+            "model": vars(self.model),
+            "repeat": self.repeat,
+            "order": self.order,
+            "protocol": self.protocol,
+            "mode": self.mode,
+            "sampling": vars(self.sampling),
+            "seed": self.seed,
+            "messages": [vars(message) for message in self.messages],
+        }
+        return hashlib.sha256(_canonical_bytes(answer_depends_on)).hexdigest()
 
 
 class TokenProbability(Record):
@@ -814,6 +826,12 @@ class Capabilities(Record):
     """Whether a request may carry `seed`."""
     server: str = ""
     """What the server says of itself: software, version, context length."""
+    noise_replies: int = Field(default=0, ge=0)
+    """Replies to two short questions, put again and again in the way in which the run asks; 0 where not measured."""
+    noise_nats: float | None = Field(default=None, ge=0)
+    """Largest difference of an option letter's log-probability between replies to the same; none where not measured."""
+    noise_texts: int | None = Field(default=None, ge=0)
+    """How many of them differ in words from the first reply to the same; none where not measured."""
 
 
 class Asking(Record):
@@ -930,6 +948,11 @@ def canonical_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def _canonical_bytes(data: Any) -> bytes:
+    """UTF-8 of `canonical_json`, ten times as fast, of data without NaN and without long integers."""
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+
+
 def sha256(text: str | bytes) -> str:
     """SHA-256 of a text's UTF-8 or of bytes, 64 hexadecimal digits."""
     return hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
@@ -937,7 +960,7 @@ def sha256(text: str | bytes) -> str:
 
 def sampling_seed(*key: Any) -> int:
     """A seed of 31 bits that some data decides: most servers take no longer one."""
-    return int(sha256(canonical_json(key))[:8], 16) & 0x7FFFFFFF
+    return int(sha256(_canonical_bytes(key))[:8], 16) & 0x7FFFFFFF
 
 
 def json_schema(record: type[Record]) -> dict[str, Any]:

@@ -8,27 +8,36 @@ read stands in `responses` and can be derived again. Failed attempts have a tabl
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import cache
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, NamedTuple, Self
 from urllib.parse import quote
 
+import orjson
 from pydantic import ValidationError
 
+from dilemmas.disks import refuse_network, refuse_other_machine, this_machine
 from dilemmas.errors import StoreError
 from dilemmas.resources import now
 from dilemmas.schema import Message, Reply, Response, Run, Trial, canonical_json, sha256
 
 FILE = "run.sqlite"
 """Name of the store in a run's folder."""
-STORE_VERSION = 1
+STORE_VERSION = 2
+_REMEMBERED = 4096
+"""Texts whose checksums are kept at hand."""
+_NEW = 5.0
+"""Seconds in which a process surely locks the file it made."""
 _APPLICATION_ID = 0x64696C65  # "dile"
 
 _TABLES = """
@@ -41,7 +50,7 @@ CREATE TABLE trials (
 ) STRICT;
 CREATE TABLE cells (
     model TEXT NOT NULL, persona TEXT NOT NULL, item TEXT NOT NULL, question TEXT NOT NULL, side TEXT NOT NULL,
-    repeat INTEGER NOT NULL, trial TEXT NOT NULL REFERENCES trials (id),
+    repeat INTEGER NOT NULL, trial TEXT REFERENCES trials (id),
     PRIMARY KEY (model, persona, item, question, repeat)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX cells_by_trial ON cells (trial);
@@ -67,6 +76,37 @@ class Planned(NamedTuple):
     options: tuple[str, ...]
 
 
+class Adopted(NamedTuple):
+    """A trial's outcome as it stands in a store."""
+
+    trial: str
+    reply: str
+    at: str
+    parser: int
+    status: str
+    response: str
+
+
+class Cell(NamedTuple):
+    """One thing to be asked of a model, and what came of it; records are JSON, and None where there is none yet."""
+
+    model: str
+    persona: str
+    item: str
+    question: str
+    side: str
+    repeat: int
+    trial: str | None
+    asked: str | None
+    """The trial without its messages."""
+    messages: str | None
+    """Role and checksum of the text of each message."""
+    reply: str | None
+    at: str | None
+    """UTC time of the reply (ISO 8601)."""
+    response: str | None
+
+
 class Stored(NamedTuple):
     """A reply with what is needed to read it again."""
 
@@ -86,6 +126,9 @@ class Store:
         self._db, self._path = connection, path
         self._owner = ""
         self._lock: IO[str] | None = None
+        self._disk = ThreadPoolExecutor(1)
+        self._texts: set[str] = set()
+        """Checksums of texts that were noted lately."""
 
     @classmethod
     @contextmanager
@@ -93,8 +136,10 @@ class Store:
         """A store to add to, made if it is not there.
 
         Raises:
-            StoreError: the place cannot be written, or the file is not a store of this version.
+            StoreError: the place cannot be written or is on a network drive, another machine is asking this run, or
+                the file is not a store of this version.
         """
+        refuse_network(path.parent)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -105,7 +150,7 @@ class Store:
             ) from None
         with _explained(path):
             _make(path)
-            connection = sqlite3.connect(path, timeout=60, isolation_level=None)
+            connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             try:
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
@@ -116,14 +161,19 @@ class Store:
                 try:
                     yield store
                 finally:
+                    store._disk.shutdown()
                     store._unregister()
             finally:
                 connection.close()
 
     @classmethod
     @contextmanager
-    def reading(cls, path: Path) -> Iterator[Self]:
+    def reading(cls, path: Path, *, checked: bool = True) -> Iterator[Self]:
         """A store to look at; nothing in it is changed or executed.
+
+        Args:
+            path: the file.
+            checked: look all of it over for damage first, which takes seconds where it is large.
 
         Raises:
             StoreError: it is not there, damaged, or not a store of this version.
@@ -137,7 +187,7 @@ class Store:
             try:
                 connection.execute("PRAGMA trusted_schema = OFF")
                 store = cls(connection, path)
-                store._check()
+                store._check(whole=checked)
                 yield store
             except (ValidationError, json.JSONDecodeError):
                 raise StoreError(
@@ -155,7 +205,7 @@ class Store:
 
     def update_run(self, change: Callable[[Run | None], Run]) -> Run:
         """Replace the manifest by what `change` makes of it; no other process gets in between."""
-        with self._transaction():
+        with self.together():
             run = change(self.run())
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('run', ?)", (canonical_json(run.model_dump()),))
         return run
@@ -167,7 +217,7 @@ class Store:
             StoreError: an id stands for something else in this run.
         """
         assert table in ("items", "personas")
-        with self._transaction():
+        with self.together():
             for name, record in records:
                 row = self._db.execute(f"SELECT record FROM {table} WHERE id = ?", (name,)).fetchone()  # noqa: S608
                 if row is None:
@@ -184,38 +234,58 @@ class Store:
         assert table in ("items", "personas")
         return dict(self._db.execute(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
 
+    def add_cells(
+        self, model: str, personas: Iterable[str], items: Iterable[str], questions: Mapping[str, str], repeats: int
+    ) -> None:
+        """Note what is to be asked of a model, before any of it is put into words; known cells stay.
+
+        Args:
+            model: its name.
+            personas, items: ids.
+            questions: the side of each, by name.
+            repeats: how often each is put.
+        """
+        with self.together():
+            self._db.execute(
+                "INSERT OR IGNORE INTO cells (model, persona, item, question, side, repeat) "
+                "SELECT ?, p.value, i.value, q.key, q.value, r.value "
+                "FROM json_each(?) p, json_each(?) i, json_each(?) q, json_each(?) r",
+                (model, *map(canonical_json, (list(personas), list(items), dict(questions), list(range(repeats))))),
+            )
+
     def add_trials(self, planned: Iterable[Planned]) -> None:
         """Note trials that are to be asked; known ones stay as they are.
 
         Raises:
             StoreError: the run has another trial in the same place: its words differ by now.
         """
-        with self._transaction():
+        with self.together():
             for trial, options in planned:
+                name = trial.model.name
+                rest = {
+                    "model": vars(trial.model),
+                    "persona": trial.persona,
+                    "item": trial.item,
+                    "question": trial.question,
+                    "side": trial.side,
+                    "repeat": trial.repeat,
+                    "order": trial.order,
+                    "protocol": trial.protocol,
+                    "mode": trial.mode,
+                    "sampling": vars(trial.sampling),
+                    "seed": trial.seed,
+                }
                 references = [[message.role, self._text(message.content)] for message in trial.messages]
-                rest = trial.model_dump(mode="json", exclude={"messages"})
-                place = (trial.model.name, trial.persona, trial.item, trial.question, trial.repeat)
                 self._db.execute(
                     "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
-                    (
-                        trial.id,
-                        trial.protocol,
-                        canonical_json(rest),
-                        canonical_json(references),
-                        self._text(canonical_json(options)),
-                    ),
+                    (trial.id, trial.protocol, _json(rest), _json(references), self._text(_json(options))),
                 )
-                self._db.execute(
-                    "INSERT OR IGNORE INTO cells (model, persona, item, question, repeat, side, trial) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*place, trial.side, trial.id),
+                noted = self._db.execute(
+                    "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET trial = excluded.trial "
+                    "WHERE trial IS NULL",
+                    (name, trial.persona, trial.item, trial.question, trial.side, trial.repeat, trial.id),
                 )
-                known = self._db.execute(
-                    "SELECT trial FROM cells "
-                    "WHERE model = ? AND persona = ? AND item = ? AND question = ? AND repeat = ?",
-                    place,
-                ).fetchone()[0]
-                if known != trial.id:
+                if not noted.rowcount and trial.id != self._trial_at(trial):
                     raise StoreError(
                         f"this version of dilemmas words the {trial.question} question about {trial.item} otherwise "
                         "than the one that began the run",
@@ -223,9 +293,19 @@ class Store:
                         fix="Start another run with --run NAME, or use the version in the run's manifest.json.",
                     )
 
+    def _trial_at(self, trial: Trial) -> str:
+        """Id of the trial that stands in a trial's place."""
+        query = "SELECT trial FROM cells WHERE model = ? AND persona = ? AND item = ? AND question = ? AND repeat = ?"
+        place = (trial.model.name, trial.persona, trial.item, trial.question, trial.repeat)
+        return str(self._db.execute(query, place).fetchone()[0])
+
     def answered(self) -> set[str]:
         """Ids of the trials that have a reply."""
         return {row[0] for row in self._db.execute("SELECT trial FROM replies")}
+
+    def has_trials(self) -> bool:
+        """Whether any trial was put into words yet."""
+        return self._db.execute("SELECT 1 FROM trials LIMIT 1").fetchone() is not None
 
     def is_untouched(self) -> bool:
         """Whether nothing was answered yet and nobody is asking."""
@@ -243,7 +323,7 @@ class Store:
 
     def claim(self, trial: str) -> str:
         """Take a trial: `mine`, `taken` (it is being asked, here or by another process) or `answered`."""
-        with self._transaction():
+        with self.together():
             if self._db.execute("SELECT 1 FROM replies WHERE trial = ?", (trial,)).fetchone():
                 return "answered"
             claim = self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (trial, self._owner))
@@ -251,29 +331,38 @@ class Store:
 
     def release(self, trial: str) -> None:
         """Give a claimed trial back unanswered."""
-        with self._transaction():
+        with self.together():
             self._db.execute("DELETE FROM claims WHERE trial = ? AND owner = ?", (trial, self._owner))
 
     def release_dead(self) -> None:
         """Give back what processes claimed that have died since."""
-        with self._transaction():
+        with self.together():
             self._release_dead()
 
     def put(self, trial: str, reply: Reply, response: Response, parser: int) -> None:
         """Keep a trial's outcome; on return it is on disk. An earlier outcome stays."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (trial, canonical_json(reply.model_dump()), now())
-            )
+        with self.together():
+            self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (trial, reply.model_dump_json(), now()))
             self._db.execute(
                 "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?)",
-                (trial, parser, response.status, canonical_json(response.model_dump())),
+                (trial, parser, response.status, response.model_dump_json()),
             )
             self._db.execute("DELETE FROM claims WHERE trial = ?", (trial,))
 
+    def adopt(self, outcomes: Iterable[Adopted]) -> None:
+        """Keep outcomes of the same trials in another run."""
+        with self.together():
+            for one in outcomes:
+                self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (one.trial, one.reply, one.at))
+                self._db.execute(
+                    "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?)",
+                    (one.trial, one.parser, one.status, one.response),
+                )
+                self._db.execute("DELETE FROM claims WHERE trial = ?", (one.trial,))
+
     def put_attempt(self, trial: str, kind: str, status: int | None, message: str) -> None:
         """Keep a failed attempt."""
-        with self._transaction():
+        with self.together():
             self._db.execute(
                 "INSERT INTO attempts (trial, at, kind, status, message) VALUES (?, ?, ?, ?, ?)",
                 (trial, now(), kind, status, message),
@@ -310,6 +399,15 @@ class Store:
         for number, trial, protocol, order, options, reply in rows:
             yield Stored(trial, protocol, shown(order), _tuple(options), Reply.model_validate_json(reply), number)
 
+    def outcomes_of(self, trials: Iterable[str]) -> list[Adopted]:
+        """The outcomes of some trials, as they stand; nothing for one without."""
+        rows = self._db.execute(
+            "SELECT trial, reply, at, parser, status, response FROM replies JOIN responses USING (trial) "
+            "WHERE trial IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(trials)),),
+        )
+        return [Adopted(*row) for row in rows]
+
     def replies_to(self, trials: Iterable[str]) -> dict[str, Reply]:
         """The replies to some trials; nothing for one without."""
         rows = self._db.execute(
@@ -320,11 +418,11 @@ class Store:
 
     def read_again(self, read: Iterable[tuple[str, Response]], parser: int) -> None:
         """Put new readings of the stored replies in the place of the old ones."""
-        with self._transaction():
+        with self.together():
             for trial, response in read:
                 self._db.execute(
                     "UPDATE responses SET parser = ?, status = ?, response = ? WHERE trial = ?",
-                    (parser, response.status, canonical_json(response.model_dump()), trial),
+                    (parser, response.status, response.model_dump_json(), trial),
                 )
 
     def oldest_parser(self) -> int | None:
@@ -349,31 +447,125 @@ class Store:
         ).fetchone()
         return None if row[0] is None else float(row[0])
 
-    def answered_places(self, model: str) -> set[tuple[str, str, str, int]]:
-        """Persona, item, question and repeat of a model's trials that have a reply."""
-        query = "SELECT persona, item, question, repeat FROM cells JOIN replies USING (trial) WHERE model = ?"
-        return set(self._db.execute(query, (model,)))
+    def answered_among(self, model: str, personas: Iterable[str], items: Iterable[str], repeats: int) -> int:
+        """How many of a model's trials about some items, as some personas, have a reply; repeats from 0 on."""
+        return int(
+            self._db.execute(
+                "SELECT count(*) FROM cells JOIN replies USING (trial) WHERE model = ? AND repeat < ? "
+                "AND persona IN (SELECT value FROM json_each(?)) AND item IN (SELECT value FROM json_each(?))",
+                (model, repeats, _json(list(personas)), _json(list(items))),
+            ).fetchone()[0]
+        )
+
+    def counts_by_model(self) -> dict[str, dict[str, int]]:
+        """Cells of each model by status: answered, refused, unreadable, open; those there are none of are left out."""
+        found: dict[str, dict[str, int]] = {}
+        query = (  # in the order of the trials, so that neighbours are looked up one after the other
+            "SELECT model, status, count(*) FROM cells INDEXED BY cells_by_trial LEFT JOIN responses USING (trial) "
+            "GROUP BY model, status"
+        )
+        for model, status, count in self._db.execute(query):
+            found.setdefault(model, {})[status or "open"] = count
+        return found
+
+    def failures_by_model(self) -> dict[str, tuple[int, int]]:
+        """Failed attempts of each model, and its unanswered trials whose last attempt was rejected for good."""
+        return {
+            model: (failed, rejected)
+            for model, failed, rejected in self._db.execute(
+                "WITH failed AS (SELECT trial, count(*) AS times, kind, max(number) FROM attempts GROUP BY trial) "
+                "SELECT (SELECT model FROM cells WHERE cells.trial = failed.trial LIMIT 1), sum(times), "
+                "sum(kind = 'rejected' AND NOT EXISTS (SELECT 1 FROM replies WHERE replies.trial = failed.trial)) "
+                "FROM failed GROUP BY 1"
+            )
+        }
+
+    def newest_replies(self) -> Iterator[tuple[str, str]]:
+        """Model and UTC time (ISO 8601) of each reply, newest first; to be read no further than needed."""
+        yield from self._db.execute(
+            "SELECT (SELECT model FROM cells WHERE cells.trial = replies.trial LIMIT 1), at "
+            "FROM replies ORDER BY rowid DESC"
+        )
+
+    def asking_since(self) -> float | None:
+        """When the first of the processes that are asking now began, seconds since the epoch; None without one."""
+        begun = []
+        for path in self._path.parent.glob(".asking-*"):
+            with suppress(FileNotFoundError):
+                since = path.stat().st_mtime
+                # So young a file may still have to be locked by its process, whose way a look at it could bar.
+                if abs(time.time() - since) < _NEW or _alive(path):
+                    begun.append(since)
+        return min(begun, default=None)
+
+    def cells_in_full(self) -> Iterator[Cell]:
+        """All cells in their order with all there is of each, read as they are drawn."""
+        for row in self._db.execute(
+            "SELECT model, persona, item, question, side, repeat, cells.trial, trials.trial, messages, reply, at, "
+            "response FROM cells LEFT JOIN trials ON trials.id = cells.trial LEFT JOIN replies USING (trial) "
+            "LEFT JOIN responses USING (trial) ORDER BY model, persona, item, question, repeat"
+        ):
+            yield Cell(*row)
+
+    def text(self, key: str) -> str:
+        """A text by its checksum."""
+        return str(self._db.execute("SELECT text FROM texts WHERE hash = ?", (key,)).fetchone()[0])
 
     # Inside
 
     def _text(self, text: str) -> str:
-        key = sha256(text)
-        self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, text))
+        key = _checksum(text)
+        if key not in self._texts:
+            self._db.execute("INSERT OR IGNORE INTO texts VALUES (?, ?)", (key, text))
+            if len(self._texts) >= _REMEMBERED:
+                self._texts.clear()
+            self._texts.add(key)
         return key
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
+        """All or nothing of what is written inside, on disk at the end; joins one that is open."""
+        if self._db.in_transaction:
+            yield
+            return
         with _explained(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             try:
                 yield
-                self._db.execute("COMMIT")
+                self._commit()
             except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                self._roll_back()
                 raise
 
-    def _check(self) -> None:
+    @asynccontextmanager
+    async def together_later(self) -> AsyncIterator[None]:
+        """As `together`, but other work goes on while the disk writes. One at a time."""
+        with _explained(self._path):
+            self._begin()
+            try:
+                yield
+                commit = asyncio.get_running_loop().run_in_executor(self._disk, self._commit)
+                try:
+                    await asyncio.shield(commit)
+                except asyncio.CancelledError:
+                    await commit
+                    raise
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _begin(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        self._texts.clear()
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _check(self, *, whole: bool = True) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         where = str(self._path)
@@ -392,7 +584,7 @@ class Store:
                 where=where,
                 fix="Don't use it.",
             )
-        if (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        if whole and (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise StoreError(f"is damaged: {fault}", where=where, fix="Restore it from a copy.")
 
     def _lock_path(self, owner: str) -> Path:
@@ -403,10 +595,13 @@ class Store:
 
         In a transaction, because a file that is made and not yet locked looks like one of the dead.
         """
-        self._owner = secrets.token_hex(8)
-        with self._transaction(), _writable(self._path.parent):
+        with self.together(), _writable(self._path.parent):
+            refuse_other_machine(self._path.parent.glob(".asking-*"))
+            self._owner = secrets.token_hex(8)
             self._lock = self._lock_path(self._owner).open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock.write(f"{this_machine()}\n")
+            self._lock.flush()
             for path in self._path.parent.glob(".asking-*"):
                 if not _alive(path):
                     path.unlink(missing_ok=True)
@@ -422,11 +617,19 @@ class Store:
             self._lock.close()
             self._lock_path(self._owner).unlink(missing_ok=True)
         try:
-            with self._transaction():
+            with self.together():
                 self._db.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except (StoreError, sqlite3.Error):
             pass  # a full disk: claims of the dead are released by the next process
+
+
+_checksum = lru_cache(maxsize=_REMEMBERED)(sha256)
+"""Conditions share most of what they are asked."""
+
+
+def _json(data: object) -> str:
+    return orjson.dumps(data).decode()
 
 
 def _tuple(record: str) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ share stands first in them and a server's prefix cache is hit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ from dilemmas.schema import (
 )
 from dilemmas.store import FILE, Planned, Store
 
+_REMEMBERED = 4096
+"""Messages kept, because other conditions are sent the same; of some 3,500 characters each."""
 EMBEDDED_SECONDS: dict[ProtocolName, float] = {"logprob": 0.74, "reasoned": 1.7}
 """Seconds for one reply of the embedded model, measured on two quiet cores (docs/methods.md)."""
 
@@ -91,18 +94,20 @@ def prepare(config: RunConfig) -> Study:
 
 
 def plan(study: Study, asking: Asking) -> Iterator[Planned]:
-    """All trials of a study, rendered as they are drawn."""
+    """All trials of a study, rendered as they are drawn; what conditions share is rendered once."""
     config, prompts = study.config, study.prompts
     questions = [
         instrument.question(dilemma, prompts) for dilemma in study.dilemmas for instrument in INSTRUMENTS.values()
     ]
+    put = lru_cache(maxsize=_REMEMBERED)(partial(_put, prompts, asking.protocol, questions))
     for persona in study.personas:
         system = render(persona, config.prompt_style, prompts)
-        for question in questions:
-            texts = {option.code: option.text for option in question.options}
+        told = Message(role="system", content=system) if system and asking.persona_role == "system" else None
+        for place, question in enumerate(questions):
+            codes = tuple(option.code for option in question.options)
             for repeat in range(config.repeats):
                 order = option_order(
-                    list(texts),
+                    codes,
                     orders=config.orders,
                     seed=config.seed,
                     item=question.item,
@@ -110,8 +115,10 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                     persona=persona.id,
                     repeat=repeat,
                 )
-                options = tuple(texts[code] for code in order)
-                messages = _messages(prompts, asking, system, question, options)
+                user, options = put(place, order)
+                if system and told is None:
+                    user = Message(role="user", content=f"{system}\n\n{user.content}")
+                messages = (user,) if told is None else (told, user)
                 words = [message.content for message in messages]
                 trial = Trial(
                     model=asking.identity,
@@ -128,6 +135,19 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                     messages=messages,
                 )
                 yield Planned(trial, options)
+
+
+def _put(
+    prompts: Prompts, protocol: str, questions: Sequence[Question], place: int, order: tuple[str, ...]
+) -> tuple[Message, tuple[str, ...]]:
+    """One of the questions with its options in some order, as the message that puts it, and the options' words."""
+    question = questions[place]
+    texts = {option.code: option.text for option in question.options}
+    options = tuple(texts[code] for code in order)
+    shown = lettered(options)
+    reply = prompts.render(f"ask/{protocol}.j2", options=shown)
+    user = prompts.render("ask/question.j2", context=question.context, stem=question.stem, options=shown, reply=reply)
+    return Message(role="user", content=user), options
 
 
 def asking_of(
@@ -165,10 +185,10 @@ def check_same_run(run: Run | None, study: Study, asking: Asking | None) -> None
     there, here = run.dataset, study.dataset
     if there.sha256 != here.sha256:
         differs.append(f"dataset ({there.name} {there.sha256[:8]} / {here.name} {here.sha256[:8]})")
-    differs += _differences(run.design, design_of(study), but={"scale"})
+    differs += differences(run.design, design_of(study), but={"scale"})
     for known in run.models:
         if asking is not None and known.name == asking.name:
-            differs += _differences(known, asking, but={"capabilities", "caveat"})
+            differs += differences(known, asking, but={"capabilities", "caveat"})
     if differs:
         raise InputError(
             f'the run "{run.name}" exists with other settings (there / now): {"; ".join(differs)}',
@@ -176,14 +196,19 @@ def check_same_run(run: Run | None, study: Study, asking: Asking | None) -> None
         )
 
 
-def _differences(there: Record, here: Record, *, but: set[str]) -> list[str]:
-    """Fields in which two records differ, with both contents unless they are checksums."""
-    then, now_ = there.model_dump(exclude=but), here.model_dump(exclude=but)
-    return [
-        key if key.endswith("sha256") else f"{key} ({then[key]} / {now_[key]})"
-        for key in now_
-        if then[key] != now_[key]
-    ]
+def differences(there: Record, here: Record, *, but: Iterable[str] = ()) -> list[str]:
+    """Fields in which two records of one kind differ, with both contents unless they are checksums."""
+    then, now = (_flat(record.model_dump(exclude=set(but))) for record in (there, here))
+    changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    return [key if key.endswith("sha256") else f"{key} ({then.get(key)} / {now.get(key)})" for key in changed]
+
+
+def _flat(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of records in a record under both names."""
+    found = dict[str, Any]()
+    for key, held in fields.items():
+        found |= {f"{key}.{inner}": one for inner, one in held.items()} if isinstance(held, dict) else {key: held}
+    return found
 
 
 def design_of(study: Study) -> Design:
@@ -199,8 +224,8 @@ def design_of(study: Study) -> Design:
     )
 
 
-def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
-    """What a study will cost, without asking anything; `examples` has a prompt of each question.
+def plan_summary(study: Study, config: ModelConfig, runs: Path) -> dict[str, Any]:
+    """What asking one model will cost, without asking anything; `examples` has a prompt of each question.
 
     The time is given at a measured rate: that of this model's replies in this or another run, else
     the one measured for the embedded model; None where there is none.
@@ -208,19 +233,18 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
     Raises:
         InputError: the run exists with other settings.
     """
-    config = study.config.model
     usual, workers = defaults(config.name)
     protocol = usual if config.protocol == "auto" else config.protocol
-    workers = config.concurrency or workers
+    if isinstance(config.concurrency, int):
+        workers = config.concurrency
     can_all = Capabilities(top_logprobs=20, reply_schema="bounded")
     asking = asking_of(config, ModelIdentity(name=config.name), protocol, can_all)
     model = _known_name(config.name)
     known = _answered(study, model, runs)
-    characters, answered, examples = 0, 0, dict[str, list[dict[str, str]]]()
+    characters, examples = 0, dict[str, list[dict[str, str]]]()
     for planned in plan(study, asking):
-        characters += sum(len(message.content) for message in planned.trial.messages)
         trial = planned.trial
-        answered += (trial.persona, trial.item, trial.question, trial.repeat) in known
+        characters += sum(len(message.content) for message in trial.messages)
         if trial.question not in examples or trial.persona == study.personas[-1].id:
             examples[trial.question] = [message.model_dump() for message in trial.messages]
     seconds, source = _measured(model, protocol, runs) or (
@@ -235,26 +259,13 @@ def plan_summary(study: Study, runs: Path) -> dict[str, Any]:
         "dilemmas": len(study.dilemmas),
         "questions": len(INSTRUMENTS),
         "repeats": study.config.repeats,
-        "answered": answered,
+        "answered": known,
         "prompt_tokens": characters // 4,
         "seconds_per_reply": seconds,
-        "seconds": None if seconds is None else max(0, study.size - answered) * seconds / workers,
+        "seconds": None if seconds is None else max(0, study.size - known) * seconds / workers,
         "rate_source": source,
         "examples": examples,
     }
-
-
-def _messages(
-    prompts: Prompts, asking: Asking, system: str, question: Question, options: tuple[str, ...]
-) -> tuple[Message, ...]:
-    shown = lettered(options)
-    reply = prompts.render(f"ask/{asking.protocol}.j2", options=shown)
-    user = prompts.render("ask/question.j2", context=question.context, stem=question.stem, options=shown, reply=reply)
-    if not system:
-        return (Message(role="user", content=user),)
-    if asking.persona_role == "user":
-        return (Message(role="user", content=f"{system}\n\n{user}"),)
-    return (Message(role="system", content=system), Message(role="user", content=user))
 
 
 def _known_name(name: str) -> str:
@@ -264,16 +275,22 @@ def _known_name(name: str) -> str:
     return Path(name.removeprefix(LOCAL)).stem if name.startswith(LOCAL) else name
 
 
-def _answered(study: Study, model: str, runs: Path) -> set[tuple[str, str, str, int]]:
-    """Persona, item, question and repeat of the trials of a model that the run has replies to."""
+def answered(study: Study, model: str, store: Store) -> int:
+    """How many of a study's trials have a model's reply in a store."""
+    personas, items = [one.id for one in study.personas], [one.id for one in study.dilemmas]
+    return store.answered_among(model, personas, items, study.config.repeats)
+
+
+def _answered(study: Study, model: str, runs: Path) -> int:
+    """How many of a study's trials the run has a model's replies to."""
     path = runs / study.name / FILE
     if not path.exists():
-        return set()
+        return 0
     with Store.reading(path) as store:
         if store.is_untouched():
-            return set()
+            return 0
         check_same_run(store.run(), study, None)
-        return store.answered_places(model)
+        return answered(study, model, store)
 
 
 def _measured(model: str, protocol: str, runs: Path) -> tuple[float, str] | None:

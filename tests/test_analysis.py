@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from frames import answer_frame, random_frame
 
-from dilemmas import analysis, simulation
+from dilemmas import analysis, runs, simulation
 from dilemmas.analysis import Analysis
 from dilemmas.cli import analyse as cli
 from dilemmas.errors import InputError, StoreError
@@ -327,6 +327,29 @@ def test_answers_without_letters_have_no_table_of_letters() -> None:
     assert found.verdicts[0].model == "m"
 
 
+def test_answers_in_four_points_are_judged_by_four_letters(tmp_path: Path) -> None:
+    head = "model,persona,value,topic,item,side,code,letter\n"
+    words = {"stated": ("agree", "disagree"), "acted": ("aligned", "opposed")}  # the acted side has no grades
+    rows = [
+        f"m,baseline,Honest,Religion,i{at},{side},{codes[at % 2]},{'ABCD'[at % 4]}\n"
+        for side, codes in words.items()
+        for at in range(8)
+    ]
+    (tmp_path / "four.csv").write_text(head + "".join(rows))
+    for points, shown in ((4, 4), (6, 6)):
+        found = analysis.analyse_responses(tmp_path / "four.csv", points=points)
+        assert set(found.diagnosis.tables["letters"]["even"]) == {1 / shown}
+
+
+def test_without_draws_the_rest_of_the_analysis_stands() -> None:
+    frame = random_frame(np.random.default_rng(0), values=4)
+    without, with_draws = of(frame, draws=0), of(frame, draws=50)
+    assert without.effects["p"].tolist() == with_draws.effects["p"].tolist()
+    permuted = without.published["method"].str.startswith("paired-permutation")
+    assert without.published.loc[permuted, "p"].isna().all()
+    assert without.published.loc[permuted, "note"].str.len().min() > 0
+
+
 def test_a_scale_is_for_words_and_not_for_scores(tmp_path: Path) -> None:
     head = "model,persona,value,topic,item,v,a\n"
     (tmp_path / "words.csv").write_text(head + "m,baseline,Honest,Religion,i,agree,mild aligned\n")
@@ -407,35 +430,35 @@ def test_missing_numbers_become_null() -> None:
 
 def test_a_run_is_found_by_name_or_by_folder(scripted_run: Run) -> None:
     _, folder = scripted_run(limit=1, persona_set="none")
-    assert analysis.find("run", folder.parent) == folder
-    assert analysis.find(str(folder), folder.parent / "elsewhere") == folder
-    assert analysis.list_runs(folder.parent) == [folder]
+    assert runs.find("run", folder.parent) == folder
+    assert runs.find(str(folder), folder.parent / "elsewhere") == folder
+    assert runs.list_runs(folder.parent) == [folder]
 
 
 def test_a_misspelt_run_gets_the_nearest_name(scripted_run: Run) -> None:
     _, folder = scripted_run(name="culture-study", limit=1, persona_set="none")
     with pytest.raises(InputError) as caught:
-        analysis.find("culture-stdy", folder.parent)
+        runs.find("culture-stdy", folder.parent)
     assert '"culture-stdy"' in str(caught.value)
     assert '"culture-study"' in caught.value.fix
 
 
 def test_where_there_are_no_runs_the_command_that_makes_one_is_named(tmp_path: Path) -> None:
-    assert analysis.list_runs(tmp_path / "runs") == []
+    assert runs.list_runs(tmp_path / "runs") == []
     with pytest.raises(InputError) as caught:
-        analysis.find("first", tmp_path / "runs")
+        runs.find("first", tmp_path / "runs")
     assert "dilemmas evaluate" in caught.value.fix
 
 
 @pytest.mark.parametrize("name", ["", "..", "con", "a b", "x" * 65, ".hidden", "a\nb"])
 def test_a_name_that_cannot_be_a_runs_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        analysis.find(name, tmp_path)
+        runs.find(name, tmp_path)
 
 
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run"):
-        analysis.find(f"{tmp_path}/nothing", tmp_path)
+        runs.find(f"{tmp_path}/nothing", tmp_path)
     with pytest.raises(StoreError, match="no such run"):
         analysis.analyse(tmp_path / "nothing")
 

@@ -28,8 +28,10 @@ COMMANDS = (
     "review",
     *(f"review {name}" for name in REVIEW),
     "evaluate",
+    "status",
     "analyse",
     "report",
+    "export",
     "power",
     "simulate",
     "list",
@@ -45,6 +47,8 @@ HEAVY = (
     "jsonschema",
     "numpy",
     "label_studio_sdk",
+    "aiohttp",
+    "pyarrow",
 )
 QUICK = ("evaluate", "--model", "scripted", "--persona-set", "three", "--limit", "2", "--run", "quick")
 PLAIN = {
@@ -275,6 +279,17 @@ def test_analyse_can_read_the_replies_again(quick: Command) -> None:
     assert json.loads(done.stdout) == before
 
 
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_an_export_goes_into_the_runs_folder_or_where_it_is_told(quick: Command, tmp_path: Path, form: str) -> None:
+    done = quick("export", "quick", "--format", form)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == f"48 rows in runs/quick/export.{form}"
+    assert (tmp_path / "runs" / "quick" / f"export.{form}").stat().st_size
+    fails(quick("export", "quick", "--format", form), "is there already", "--force")
+    assert quick("export", "quick", "--format", form, "--prompts", "--out", "deep/mine").returncode == 0
+    assert (tmp_path / "deep" / "mine").is_file()
+
+
 def test_report_goes_where_it_is_told(quick: Command, tmp_path: Path) -> None:
     done = quick("report", "quick", "--out", "deep/gap.html")
     assert done.stdout.strip() == "deep/gap.html"
@@ -283,8 +298,8 @@ def test_report_goes_where_it_is_told(quick: Command, tmp_path: Path) -> None:
 
 
 def test_an_unknown_run_suggests_the_nearest(quick: Command) -> None:
-    for name in ("analyse", "report"):
-        fails(quick(name, "quikc"), "quikc", 'Did you mean "quick"?')
+    for name, *rest in (["analyse"], ["report"], ["status"], ["export", "--format", "csv"]):
+        fails(quick(name, "quikc", *rest), "quikc", 'Did you mean "quick"?')
     fails(quick("analyse", "../quick"), "../quick")
 
 
@@ -309,6 +324,11 @@ def test_an_unknown_run_suggests_the_nearest(quick: Command) -> None:
         (("evaluate", "--personas", "twelve"), ("--personas", "--persona-set")),
         (("analyse", "quick", "--scale", "odd"), ("odd", "--scale", "thirds")),
         (("list", "valeus"), ("valeus", "values")),
+        (("export", "quick", "--format", "xlsx"), ("xlsx", "parquet")),
+        (("export", "quick"), ("--format",)),
+        (("status", "quick", "--watch", "--json"), ("--watch", "--json")),
+        (("evaluate", "--model", "scripted", "--reuse", "quikc"), ("quikc", "quick")),
+        (("evaluate", "--model", "scripted", "--strict", "--concurrency", "auto"), ("strict",)),
     ],
 )
 def test_a_wrong_value_is_named(quick: Command, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
@@ -364,7 +384,7 @@ class Shaky(ScriptedModel):
             raise TransientError("took too long", where="http://127.0.0.1:1/v1")
         return await ScriptedModel.ask(self, request)
 
-evaluate.open_model = lambda config: Shaky.opened()
+evaluate.open_model = Shaky.opened
 sys.argv = ["dilemmas", *sys.argv[1:]]
 cli.main()
 """

@@ -198,7 +198,8 @@ def test_a_judge_that_stops_half_way_leaves_findings_and_the_same_command_goes_o
 ) -> None:
     monkeypatch.setattr(asking, "_pause", lambda *_: 0.0)
     with FakeServer(script=judged, die_after=2) as server:
-        arguments = (few, "--judge", "fake", "--base-url", server.address, "--concurrency", "1", "--json")
+        calm = ("--concurrency", "1", "--patience", "0")
+        arguments = (few, "--judge", "fake", "--base-url", server.address, *calm, "--json")
         done = check(*arguments)
     assert done.returncode == 3, done.stderr
     assert "4 of 6 readings by the judge are still open" in done.stderr
@@ -216,7 +217,8 @@ def test_a_judge_that_stops_half_way_leaves_findings_and_the_same_command_goes_o
 def test_what_to_do_about_a_lost_judge_is_said_once(check: Command, few: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_pause", lambda *_: 0.0)
     with FakeServer(script=judged, die_after=2) as server:
-        done = check(few, "--judge", "fake", "--base-url", server.address, "--concurrency", "1")
+        calm = ("--concurrency", "1", "--patience", "0")
+        done = check(few, "--judge", "fake", "--base-url", server.address, *calm)
     assert done.stderr.count("same command again") == 1
 
 

@@ -205,10 +205,10 @@ def test_other_settings_are_named_with_what_they_were() -> None:
     assert common.differs == (
         "orders (random / williams)",
         "repeats (6 / 3)",
-        "templates",
+        "templates_sha256",
         "scale (thirds / even)",
         "m: protocol (logprob / reasoned)",
-        "m: temperature (1.0 / 0.2)",
+        "m: sampling.temperature (1.0 / 0.2)",
     )
     _, notes = beside(own, other)
     assert all(one in notes for one in common.differs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,7 +245,86 @@ def test_a_password_in_an_address_is_not_repeated(toml: Write) -> None:
     ],
 )
 def test_a_plain_address_is_accepted(url: str, kept: str) -> None:
-    assert load(None, {"model.base_url": url}).model.base_url == kept
+    assert load(None, {"model.base_url": url}).model.base_url == (kept,)
+
+
+def test_several_addresses_are_a_list(toml: Write) -> None:
+    urls = ["http://one:8000/v1/", "http://two:8000/v1"]
+    path = toml(f"[model]\nbase_url = {urls}\n")
+    for chosen in (load(path, {}), load(None, {"model.base_url": urls}), load(None, {"model.base_url": tuple(urls)})):
+        assert chosen.model.base_url == ("http://one:8000/v1", "http://two:8000/v1")
+    assert load(None, {}).model.base_url == ()
+
+
+@pytest.mark.parametrize(
+    "urls", [["http://a/v1", "http://a/v1/"], ["http://a/v1", "b"], ["http://a/v1", 3], 3, True, {"a": "http://a/v1"}]
+)
+def test_a_list_with_a_bad_address_in_it_is_refused(urls: Any) -> None:
+    assert refused(None, model__base_url=urls).where == "setting model.base_url"
+
+
+@pytest.mark.parametrize("number", [None, 1, 1024, "auto"])
+def test_requests_in_flight_are_a_number_or_found_out(number: Any) -> None:
+    assert ModelConfig(concurrency=number).concurrency == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 1025, 1.0, True, "8", "all", []])
+def test_any_other_number_of_requests_in_flight_is_refused(number: Any) -> None:
+    error = refused(None, model__concurrency=number)
+    assert error.where == "setting model.concurrency"
+    assert "auto" in error.what
+
+
+def test_strict_asks_one_at_a_time() -> None:
+    strict = {"model__strict": True}
+    assert "strict" in refused(None, **strict, model__concurrency=2).what
+    assert "strict" in refused(None, **strict, model__concurrency="auto").what
+    assert refused(None, **strict, model__base_url=["http://a/v1", "http://b/v1"]).where == "setting model.strict"
+    assert load(None, {"model.strict": True, "model.concurrency": 1}).model.strict
+
+
+def test_what_only_some_servers_know_goes_into_the_sampling() -> None:
+    chosen = ModelConfig(
+        reasoning_effort="low",
+        chat_template_kwargs={"enable_thinking": False},
+        thinking_budget=0,
+        extra_body={"min_p": 0.1},
+        strict=True,
+    )
+    assert chosen.sampling.extra == {
+        "cache_prompt": False,
+        "reasoning_effort": "low",
+        "chat_template_kwargs": {"enable_thinking": False},
+        "thinking_token_budget": 0,
+        "min_p": 0.1,
+    }
+    assert ModelConfig.model_validate(chosen.model_dump()) == chosen
+    assert ModelConfig().sampling == Sampling()
+    assert "extra" not in Sampling().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"api_key": "sentinel"}, "api_key_env"),
+        ({"Authorization": "sentinel"}, "api_key_env"),
+        ({"stream": True}, "stream"),
+        ({"messages": [], "n": 2}, "messages, n"),
+        ({"min_p": float("nan")}, ""),
+        ({"deep": [{"seed": 2**63}]}, "number"),
+        ({"when": datetime.date(2026, 11, 21)}, ""),
+    ],
+)
+def test_fields_that_cannot_be_sent_or_kept_are_refused(fields: dict[str, Any], words: str) -> None:
+    error = refused(None, model__extra_body=fields)
+    assert error.where.startswith("setting model.extra_body")
+    assert words in error.what
+    assert "sentinel" not in str(error)
+
+
+def test_further_fields_have_one_place_in_a_run_file(toml: Write) -> None:
+    error = refused(toml("[model.sampling.extra]\nmin_p = 0.1\n"))
+    assert "extra_body" in error.what
 
 
 def test_only_this_machine_is_loopback() -> None:
@@ -298,3 +378,95 @@ def test_a_setting_of_the_wrong_type_is_refused_not_bent(line: str, tmp_path: Pa
     with pytest.raises(InputError) as caught:
         load(path, {})
     assert "line 1" in caught.value.where
+
+
+SWEEP = """
+seed = 7
+
+[[models]]
+name = "one"
+base_url = "http://a/v1"
+timeout = 5
+
+[[models]]
+name = "two"
+base_url = "http://b/v1"
+
+[models.sampling]
+temperature = 0.5
+"""
+
+
+def test_several_models_stand_in_one_file(toml: Write) -> None:
+    one, two = load(toml(SWEEP), {"seed": 9}).models
+    assert (one.name, one.timeout, one.sampling.temperature) == ("one", 5, 0.2)
+    assert (two.name, two.timeout, two.sampling.temperature) == ("two", 180, 0.5)
+    with pytest.raises(InputError, match="several models"):
+        load(toml(SWEEP), {}).model  # noqa: B018
+
+
+def test_one_of_several_models_is_picked_by_name_and_changed_from_the_command_line(toml: Write) -> None:
+    chosen = load(toml(SWEEP), {"model.name": "two", "model.timeout": 9.0})
+    assert [one.name for one in chosen.models] == ["two"]
+    assert (chosen.model.timeout, chosen.model.sampling.temperature) == (9, 0.5)
+    assert chosen.model.base_url == ("http://b/v1",)
+
+
+def test_the_only_model_of_a_list_need_not_be_named(toml: Write) -> None:
+    path = toml('[[models]]\nname = "one"\n')
+    assert load(path, {"model.timeout": 9.0}).model.timeout == 9
+    assert load(path, {}) == load(toml('[model]\nname = "one"\n'), {})
+
+
+def test_a_setting_of_one_model_among_several_needs_its_name(toml: Write) -> None:
+    error = refused(toml(SWEEP), model__timeout=9.0)
+    assert "several models" in error.what
+    assert "--model: one, two" in error.fix
+
+
+def test_a_model_that_the_file_does_not_have_suggests_the_nearest(toml: Write) -> None:
+    error = refused(toml(SWEEP), model__name="ones")
+    assert '"ones"' in error.what
+    assert 'Did you mean "one"?' in error.fix
+
+
+def test_embedded_and_a_server_may_stand_together(toml: Write) -> None:
+    path = toml('[[models]]\n[[models]]\nname = "m"\nbase_url = "http://h/v1"\n')
+    assert [one.name for one in load(path, {}).models] == ["embedded", "m"]
+
+
+BAD_SWEEPS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "two of one name": (SWEEP.replace('"two"', '"one"'), "line 4, setting models", ("two models", '"one"')),
+    "misspelt in the first": (SWEEP.replace("timeout", "timeuot"), "line 7, setting model.timeuot", ('"timeout"',)),
+    "misspelt in the second": (
+        SWEEP.replace('base_url = "http://b/v1"', "conccurrency = 4"),
+        "line 11, setting model.conccurrency",
+        ('"concurrency"',),
+    ),
+    "misspelt in its sampling": (
+        SWEEP.replace("temperature", "temprature"),
+        "line 14, setting model.sampling.temprature",
+        ('"temperature"',),
+    ),
+    "bad value in the second": (SWEEP.replace("http://b/v1", "b"), "line 11, setting model.base_url", ("http://",)),
+    "both kinds of table": (SWEEP + '[model]\nname = "three"\n', "run.toml", ("[model]", "[[models]]")),
+    "single brackets": ('[models]\nname = "one"\n', "line 1, setting models", ("[[models]]",)),
+    "a list of names": ('models = ["one"]\n', "line 1, setting models", ("[[models]]",)),
+    "none": ("models = []\n", "line 1, setting models", ("at least 1",)),
+    "a key of the top in a model": (SWEEP + "repeats = 2\n", "line 15, setting", ("above the first table",)),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SWEEPS)
+def test_a_bad_list_of_models_is_refused_with_its_line_and_a_hint(name: str, toml: Write) -> None:
+    text, where, words = BAD_SWEEPS[name]
+    error = refused(toml(text))
+    assert where in error.where
+    assert [word for word in words if word not in str(error)] == []
+
+
+def test_a_bad_setting_of_the_model_that_was_picked_has_its_line(toml: Write) -> None:
+    path = toml(SWEEP.replace("http://b/v1", "b"))
+    assert refused(path, model__name="two").where == f"{path}, line 11, setting model.base_url"
+    assert load(path, {"model.name": "one"}).model.name == "one"
+    assert refused(path, model__name="one", model__timeout=0.0).where == "setting model.timeout"

@@ -126,6 +126,11 @@ def test_letters_are_counted_by_persona_and_over_all() -> None:
     assert table["mass"].tolist() == pytest.approx([0.8, 0.8, 0.8])
 
 
+def test_a_letter_beyond_the_options_counts_all_the_same() -> None:
+    table = position(chosen({"b": {"i": "AF", "j": "BA"}}), 4).iloc[0]
+    assert [table[f"share_{letter}"] for letter in EVEN] == [0.5, 0.25, 0, 0, 0, 0.25]
+
+
 def test_the_test_takes_dilemmas_as_clusters() -> None:
     frame = drawn(np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.1]))
     shares = pd.crosstab(frame["item"], frame["letter"]).to_numpy() / 9

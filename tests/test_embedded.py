@@ -311,7 +311,7 @@ def test_the_server_serves_us_alone_and_goes_with_an_exception(monkeypatch: pyte
             (pid,) = pids
             capabilities = await model.probe("logprob")
             assert "context 4096" in capabilities.server
-            address = model._address.removesuffix("/v1")  # type: ignore[attr-defined]
+            address = model.standing()[0].name.removesuffix("/v1")  # type: ignore[attr-defined]
             host, port = urlsplit(address).hostname, urlsplit(address).port
             assert host == "127.0.0.1"
             assert listening(port or 0) == {"0100007F"}, "not on loopback alone"

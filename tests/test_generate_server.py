@@ -370,7 +370,7 @@ def test_what_came_instead_of_a_reply_is_kept_without_the_key(
 def test_a_server_that_dies_ends_the_work_and_the_rest_is_asked_later(generated: Command, out: Path) -> None:
     many = ("--values", "Honest", "--topics", "all")
     with DraftServer(die_after_drafts=2) as server:
-        done = generated(server, *many, "--concurrency", "1", "--attempts", "1")
+        done = generated(server, *many, "--concurrency", "1", "--attempts", "1", "--patience", "0")
     assert done.returncode == 2
     assert "error: gave up after" in done.stderr.replace(f"{server.address}: ", "")
     assert "--resume" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import copy
 import dataclasses
 import hashlib
 import itertools
@@ -26,11 +25,13 @@ from frames import random_frame
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from dilemmas import analysis, asking, config, diagnostics, evaluate, pages, report, simulation
 from dilemmas import study as planning
 from dilemmas.analysis import Analysis
-from dilemmas.errors import UnreachableError
+from dilemmas.dataset import shipped_path
+from dilemmas.errors import RejectedError
 from dilemmas.models import Request
 from dilemmas.models.scripted import ScriptedModel
 from dilemmas.reporting import page as page_module
@@ -132,15 +133,28 @@ class Page(HTMLParser):
 
 
 class Done(NamedTuple):
-    """A run, its analysis and its page."""
+    """A run, its analysis and its report."""
 
     folder: Path
     found: Analysis
     page: Page
+    path: Path
+    """Of the page; the report's other files stand in `run` beside it."""
 
 
 def done(folder: Path) -> Done:
-    return Done(folder, *render(folder))
+    return written(folder, analysis.analyse(folder, settings=FEW))
+
+
+def written(folder: Path, found: Analysis) -> Done:
+    place = folder.parent / "written"
+    path = report.write(found, place / "gap.html", place / "run")
+    return Done(folder, found, Page(path.read_text(encoding="utf-8")), path)
+
+
+def words(found: Analysis) -> Page:
+    """The page without its figures, which take longest to make, and its tables for papers."""
+    return Page(page_module.render(found, [], [], None))
 
 
 def render(folder: Path) -> tuple[Analysis, Page]:
@@ -169,7 +183,7 @@ class Gone(ScriptedModel):
 
     async def ask(self, request: Request) -> Reply:
         if self.asked >= 40:
-            raise UnreachableError("nobody answers", where="http://127.0.0.1:1/v1")
+            raise RejectedError("the key is no longer known", where="http://127.0.0.1:1/v1", status=401)
         return await super().ask(request)
 
 
@@ -183,7 +197,7 @@ class Nasty(ScriptedModel):
         reply = await super().ask(request)
         return reply.model_copy(update={"text": f"{reply.text} {NASTY}", "reasoning": NASTY})
 
-    async def probe(self, protocol: ProtocolName) -> Capabilities:
+    async def probe(self, protocol: ProtocolName, **_: Any) -> Capabilities:
         return Capabilities(top_logprobs=50, reply_schema="bounded", server=NASTY)
 
 
@@ -303,6 +317,14 @@ def test_somebody_who_sees_only_the_page_learns_what_was_done(three: Done) -> No
         assert rule.looks_for in page.text
 
 
+def test_models_that_were_asked_alike_share_a_sentence(three: Done) -> None:
+    run = three.found.run
+    assert run is not None
+    alike = tuple(run.models[0].model_copy(update={"name": name}) for name in ("m-10", "m-2"))
+    page = words(dataclasses.replace(three.found, run=run.model_copy(update={"models": alike})))
+    assert "m-2 and m-10 were asked by the protocol reasoned" in page.text
+
+
 def test_one_dilemma_is_shown_word_for_word(three: Done) -> None:
     stated, acted = three.found.examples["stated"], three.found.examples["acted"]
     assert [message.role for message in stated] == ["system", "user"]
@@ -365,7 +387,7 @@ def assert_interval(cell: str, row: dict[str, Any], digits: int) -> None:
 
 def test_a_note_stands_beside_an_interval_too(three: Done) -> None:
     noted = three.found.effects.assign(note="to be read with care", low=0.0, high=1.0)
-    page = Page(report.render(dataclasses.replace(three.found, effects=noted)))
+    page = words(dataclasses.replace(three.found, effects=noted))
     shown = [one for one in page.tables if {"delta", "detectable"} <= set(one[0])]
     assert all(row[-1] == "to be read with care" and "[" in row[5] for table in shown for row in table[1:])
     assert len(shown) == 2
@@ -442,13 +464,14 @@ def test_each_model_of_a_run_has_its_section(tmp_path: Path) -> None:
     assert list(page.rows("verdict", "AD as itself")) == ["scripted", "zz-other"]
     assert data_of(page)["models"] == ["scripted", "zz-other"]
     assert "renormalised probabilities" in page.text
-    assert len(page.rows("compared", "of")) == len(set(found.comparisons["model"]))
-    assert "scripted to zz-other" in page.rows("compared", "of")
+    assert len(page.rows("compared", "condition")) == len(set(found.comparisons["model"]))
+    assert "scripted to zz-other" in page.rows("compared", "condition")
     assert f"The {found.effects['p_holm'].notna().sum()} comparisons of category" in page.text
 
 
 def test_open_trials_are_counted_and_said(tmp_path: Path) -> None:
-    found, page = render(asked(Gone, tmp_path))
+    found = analysis.analyse(asked(Gone, tmp_path), settings=FEW)
+    page = words(found)
     assert found.counts["open"] == found.counts["planned"] - 40
     assert f"{found.counts['open']}open (not answered yet)" in page.text
     assert "trials are still open" in page.text
@@ -476,15 +499,14 @@ def test_answers_from_elsewhere_have_a_page_without_raw_replies(tmp_path: Path) 
     assert len(data_of(page)["items"]) == 6
 
 
-def test_every_figure_and_table_is_a_file_too(three: Done, tmp_path: Path) -> None:
-    path = report.write(three.found, tmp_path / "gap.html", tmp_path / "run")
-    assert path.read_text(encoding="utf-8") == three.page.html
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["gap.html", "run"]
+def test_every_figure_and_table_is_a_file_too(three: Done) -> None:
+    place = three.path.parent
+    assert sorted(one.name for one in place.iterdir()) == ["gap.html", "run"]
     shown = re.findall(r"<code>figures/([\w.-]+)\.svg</code>", three.page.html)
-    files = {one.name for one in (tmp_path / "run" / "figures").iterdir()}
+    files = {one.name for one in (place / "run" / "figures").iterdir()}
     assert len(shown) >= 9
     assert {f"{name}.{kind}" for name in shown for kind in ("svg", "csv")} <= files
-    tables = {one.name for one in (tmp_path / "run" / "tables").iterdir()}
+    tables = {one.name for one in (place / "run" / "tables").iterdir()}
     assert {"results.md", "results.tex", "effects.md", "effects.tex"} <= tables
 
 
@@ -544,21 +566,24 @@ def test_the_page_of_a_simulated_study_has_this_shape(golden: Callable[[str, str
     golden("report.txt", "".join(line.rstrip() + "\n" for line in lines if line.split(maxsplit=1)[1:]))
 
 
-@pytest.fixture
-def nasty(tmp_path: Path, write_lines: Callable[..., Path], record: dict[str, Any]) -> Analysis:
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """A run in which every text that a stranger could set is an attack."""
     records = []
+    shipped = shipped_path().read_text(encoding="utf-8").splitlines()[0]
     for value in ("Honest", "Wealth", "Daring"):
-        one = copy.deepcopy(record)
+        one = json.loads(shipped)
         one.update(id=f"of-{value.lower()}", value=value, competing_value="Loyal", scenario=f"{value}: {NASTY}")
         one["provenance"].update(author=NASTY, method=NASTY)
         for number, action in enumerate(one["actions"]):
             action.update(text=f"{number} {NASTY}", rationale=NASTY)
         records.append(one)
-    dataset = write_lines(*records, name=f"{NASTY_FILE}.jsonl")
-    personas = dataset.with_name(f"{NASTY_FILE}.toml")
+    place = tmp_path_factory.mktemp("nasty")
+    dataset, personas = (place / f"{NASTY_FILE}.{kind}" for kind in ("jsonl", "toml"))
+    dataset.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
     personas.write_text('name = "mine"\n[[persona]]\ngrid = 4711\nid = "grandmother"\n[[persona]]\ngrid = 4712\n')
-    found = analysis.analyse(asked(Nasty, tmp_path, dataset=str(dataset), persona_set=str(personas)), settings=FEW)
+    folder = asked(Nasty, place, dataset=str(dataset), persona_set=str(personas))
+    found = analysis.analyse(folder, settings=FEW)
     # No run can hold such ids, values and notes; the page must not depend on that.
     renamed = {"grandmother": NASTY_ID, "Honest": NASTY_VALUE}
     tables = {
@@ -576,14 +601,14 @@ def nasty(tmp_path: Path, write_lines: Callable[..., Path], record: dict[str, An
     )
     for name in ("levels", "effects", "comparisons"):
         tables[name] = tables[name].assign(note=NASTY)
-    return dataclasses.replace(found, **tables, diagnosis=diagnosis, notes=(NASTY,))
+    return written(folder, dataclasses.replace(found, **tables, diagnosis=diagnosis, notes=(NASTY,)))
 
 
 NASTY_VALUE = "</script><b>Honest"
 
 
-def test_hostile_text_comes_out_as_text(nasty: Analysis) -> None:
-    page = Page(report.render(nasty))
+def test_hostile_text_comes_out_as_text(nasty: Done) -> None:
+    page = nasty.page
     assert_self_contained(page)
     assert not [tag for tag, _ in page.elements if tag == "img"]
     shown = "".join(page.pieces)
@@ -707,10 +732,9 @@ def requests_of(driver: webdriver.Chrome) -> list[str]:
 @in_a_browser
 @pytest.mark.skipif(DRIVER is None, reason="chromedriver is not installed")
 def test_a_cell_leads_to_its_dilemmas_and_nothing_else_happens(
-    nasty: Analysis, tmp_path: Path, opened: Callable[[Path, int], webdriver.Chrome]
+    nasty: Done, opened: Callable[[Path, int], webdriver.Chrome]
 ) -> None:
-    path = report.write(nasty, tmp_path / "page.html")
-    driver = opened(path, 1400)
+    driver = opened(nasty.path, 1400)
 
     def every(css: str) -> list[Any]:
         return driver.find_elements(By.CSS_SELECTOR, css)
@@ -727,10 +751,37 @@ def test_a_cell_leads_to_its_dilemmas_and_nothing_else_happens(
     for head in every("table.sort thead button"):
         driver.execute_script("arguments[0].click()", head)
     assert driver.title == title == "run: value-action gap"
-    assert requests_of(driver) == [path.as_uri()]
+    assert requests_of(driver) == [nasty.path.as_uri()]
     assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
     assert every("img") == []
     assert len(every("script")) == 2
+
+
+@in_a_browser
+@pytest.mark.skipif(DRIVER is None, reason="chromedriver is not installed")
+def test_the_keyboard_reaches_everything(three: Done, opened: Callable[[Path, int], webdriver.Chrome]) -> None:
+    driver = opened(three.path, 500)
+    wide = driver.find_elements(By.CSS_SELECTOR, ".wide")
+    assert len(wide) > 5
+    assert all(one.get_attribute("tabindex") == "0" and one.get_attribute("aria-label") for one in wide)
+
+    driver.execute_script("document.querySelector('.map:not([hidden]) td[tabindex]').focus()")
+    before = driver.switch_to.active_element
+    before.send_keys(Keys.ARROW_RIGHT)
+    cell = driver.switch_to.active_element
+    assert cell != before
+    label = cell.get_attribute("aria-label")
+    assert f"AD {cell.text}" in str(label)
+    cell.send_keys(Keys.ENTER)
+    assert driver.switch_to.active_element.get_attribute("id") == "dilemmas"
+    (button,) = driver.find_elements(By.CSS_SELECTOR, "#drill tbody button")
+    button.send_keys(Keys.ENTER)
+    assert driver.switch_to.active_element.text == button.text
+
+    head = driver.find_element(By.CSS_SELECTOR, "table.sort thead th:nth-child(3)")
+    for order in ("descending", "ascending", None):
+        head.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+        assert head.get_attribute("aria-sort") == order
 
 
 @in_a_browser
@@ -770,9 +821,13 @@ def test_the_page_fits_a_narrow_window(twelve: Done, tmp_path: Path) -> None:
 )
 def test_the_first_sentences_are_about_the_conditions_that_were_asked(personas: tuple[str, ...], told: str) -> None:
     frame = random_frame(np.random.default_rng(0), personas, values=3)
-    text = " ".join(report.render(analysis.of_answers(frame, name="x", scale="even", settings=FEW)).split())
+    text = words(analysis.of_answers(frame, name="x", scale="even", settings=FEW)).text
     assert told in text
-    assert ("as itself (the <b>baseline</b>)" in text) == ("baseline" in personas)
+    assert ("as itself (the baseline)" in text) == ("baseline" in personas)
     assert "was put 3 times" in text
-    part = analysis.of_answers(frame.drop(index=0), name="x", scale="even", settings=FEW)
-    assert "Not every condition has all dilemmas and all of 3 repeats." in report.render(part)
+
+
+def test_that_something_was_not_asked_stands_in_the_first_sentences() -> None:
+    frame = random_frame(np.random.default_rng(0), ("baseline",), values=3).drop(index=0)
+    part = analysis.of_answers(frame, name="x", scale="even", settings=FEW)
+    assert "Not every condition has all dilemmas and all of 3 repeats." in words(part).text

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -30,7 +31,7 @@ from dilemmas.schema import canonical_json, sha256
 from dilemmas.store import Store
 
 asked, pause = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND), float(sys.argv[2])
-answer, put = ScriptedModel.ask, Store.put
+answer, put, commit, kept = ScriptedModel.ask, Store.put, Store._commit, []
 
 async def ask(self, request):
     words = [message.content for message in request.messages]
@@ -38,11 +39,17 @@ async def ask(self, request):
     await asyncio.sleep(pause)
     return await answer(self, request)
 
-def acknowledge(self, trial, *rest):
+def keep(self, trial, *rest):
     put(self, trial, *rest)
-    os.write(1, f"ack {trial}\\n".encode())
+    kept.append(trial)
 
-ScriptedModel.ask, Store.put = ask, acknowledge
+def acknowledge(self):
+    commit(self)
+    for trial in kept:
+        os.write(1, f"ack {trial}\\n".encode())
+    kept.clear()
+
+ScriptedModel.ask, Store.put, Store._commit = ask, keep, acknowledge
 sys.argv[1:] = sys.argv[3:]
 from dilemmas.cli import main
 main()
@@ -82,9 +89,13 @@ class Slowed:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end: exit code, standard output without acknowledgements, standard error."""
-        out, err = self.process.communicate(timeout=TIMEOUT)
-        for line in out.splitlines():
-            self._note(line)
+        assert self.process.stdout is not None
+        too_long = threading.Timer(TIMEOUT, self.process.kill)
+        too_long.start()
+        for line in self.process.stdout:  # what was read ahead too, which `communicate` does not know of
+            self._note(line.rstrip("\n"))
+        _, err = self.process.communicate()
+        too_long.cancel()
         return self.process.returncode, "\n".join(self.said), err
 
     def kill(self) -> None:

@@ -23,7 +23,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from fake_server import PATIENCE, Answer, FakeServer, Seen, completion
 
-from dilemmas import analysis, config, evaluate
+from dilemmas import analysis, config, evaluate, runs
 from dilemmas import study as planning
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, StoreError
@@ -101,10 +101,10 @@ def spills(status: int) -> Answer:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (spills(400), 2),
+        (spills(400), 3),
         (spills(401), 2),
         (spills(500), 3),
-        (Answer(200, f"<pre>Authorization: Bearer {ECHO}</pre>", kind=f"text/html+{KEY.replace(';', '')}"), 2),
+        (Answer(200, f"<pre>Authorization: Bearer {ECHO}</pre>", kind=f"text/html+{KEY.replace(';', '')}"), 3),
         (Answer(delay=PATIENCE), 3),
         (Answer(drop=True), 3),
     ],
@@ -208,9 +208,9 @@ def test_a_key_is_nowhere_in_a_traceback(tmp_path: Path) -> None:
     """A fault of our own, deep in the call that holds the key, shown as Python shows it."""
     (tmp_path / "run.toml").write_text("", encoding="utf-8")
     spoilt = (
-        "import dilemmas.models.openai as module, dilemmas.cli\n"
+        "import dilemmas.models.served as module, dilemmas.cli\n"
         "def fault(*arguments): raise RuntimeError('a fault of our own')\n"
-        "module._reply = fault\n"
+        "module.reply_of = fault\n"
         "dilemmas.cli.main()\n"
     )
     with FakeServer(key=KEY) as server:
@@ -450,7 +450,7 @@ def test_a_run_cannot_be_given_a_place_by_its_name(tmp_path: Path, name: str) ->
     with pytest.raises(InputError, match="name"):
         config.load(None, {"name": name})
     with pytest.raises(InputError) as caught:
-        analysis.find(name, tmp_path)
+        runs.find(name, tmp_path)
     assert "run" in str(caught.value)
 
 

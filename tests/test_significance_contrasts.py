@@ -216,6 +216,7 @@ def test_without_draws_there_is_no_bootstrap_and_the_rest_stands() -> None:
     assert without[drawn].isna().all(axis=None)
     same = [name for name in without.columns if name not in (*drawn, "draws", "note")]
     pd.testing.assert_frame_equal(without[same], with_draws[same])
+    assert without.loc[without["p"].notna(), "note"].str.contains("no draws").all()
     with pytest.raises(InputError, match="draws -1"):
         effects(table, draws=-1)
 
@@ -305,6 +306,19 @@ def test_groups_without_an_error_are_left_out_and_a_note_says_why() -> None:
     assert spread["groups"].tolist() == [2, 1]
     with pytest.raises(InputError, match="topic"):
         by_group(table, personas_to_baseline(table), "topic")
+
+
+def test_the_prediction_interval_ends_where_a_delta_does_and_a_note_says_so() -> None:
+    values, noise = np.repeat(list("abc"), 2).tolist(), np.array([0.0, 0.01] * 3)
+    ends = {"baseline": {"ad": np.array([2, 2, 0, 0, 1, 1]) + noise}, "one": {"ad": [0.0, 0, 2, 2, 1, 1]}}
+    table = dilemma_frame(ends, values)
+    spread = by_group(table, personas_to_baseline(table)[:1]).spread.iloc[0]
+    assert (spread["prediction_low"], spread["prediction_high"]) == (-2, 2)
+    assert "cut" in spread["note"]
+    alike = dilemma_frame({name: {"ad": [1.0]} for name in ("baseline", "one")}, ["a"])
+    undefined = by_group(alike, personas_to_baseline(alike)[:1]).spread.iloc[0]
+    assert math.isnan(undefined["prediction_low"])
+    assert "cut" not in undefined["note"]
 
 
 def test_topics_are_groups_too() -> None:

@@ -9,8 +9,8 @@ import pytest
 from frames import dilemma_frame
 from scipy import stats
 
-from dilemmas.significance import categories_to_baseline, compare
-from dilemmas.significance.published import wilcoxon
+from dilemmas.significance import categories_to_baseline, compare, published
+from dilemmas.significance.published import NO_DRAWS, NOTHING, wilcoxon
 
 
 def test_few_differences_without_ties_are_tested_exactly_and_the_method_says_so() -> None:
@@ -38,3 +38,28 @@ def test_an_undefined_delta_has_no_effect_size() -> None:
     found = compare(table, categories_to_baseline(table), draws=0).set_index("metric").loc["AD"]
     assert math.isnan(found["estimate"])
     assert math.isnan(found["dz"])
+
+
+def test_conditions_without_a_common_dilemma_are_not_tested() -> None:
+    here, there = ([0.1, 0.4, 0.9, 0.3, *[math.nan] * 4], [*[math.nan] * 4, 0.2, 0.8, 0.5, 0.7])
+    signs = {"sign_v": [1] * 8, "sign_a": [1] * 8}
+    gaps = {
+        name: {"ad": ad} | {side: np.where(np.isnan(ad), math.nan, of_side) for side, of_side in signs.items()}
+        for name, ad in (("baseline", here), ("one", there))
+    }
+    table = dilemma_frame(gaps, ["a", "b"] * 4)
+    found = published(table, categories_to_baseline(table))
+    assert len(found) == 5
+    assert found[["estimate", "p", "effect"]].isna().all(axis=None)
+    assert set(found["note"]) == {NOTHING}
+
+
+def test_without_draws_only_the_permutation_has_no_p_and_a_note_says_why() -> None:
+    answered = {"sign_v": [1] * 4, "sign_a": [1, -1, 1, -1]}
+    ad = {"baseline": [0.1, 0.4, 0.2, 0.9], "one": [0.3, 0.1, 0.5, 0.2]}
+    table = dilemma_frame({name: answered | {"ad": of_persona} for name, of_persona in ad.items()}, list("abcd"))
+    found = published(table, categories_to_baseline(table)[:1], draws=0).set_index("method")
+    permuted = found.loc["paired-permutation (for comparison only)"]
+    assert math.isnan(permuted["p"])
+    assert permuted["note"] == NO_DRAWS
+    assert found["p"].notna().sum() == 2

@@ -35,13 +35,20 @@ CHANGES: dict[str, Any] = {
     "seed": 7,
     "scale": "thirds",
     "model.name": "another-model",
-    "model.base_url": "http://gpu:8000/v1",
+    "model.base_url": ("http://gpu:8000/v1", "http://gpu:8001/v1"),
     "model.api_key_env": "ANOTHER_KEY",
     "model.allow_plain_http_key": True,
     "model.protocol": "logprob",
     "model.send_seed": False,
     "model.persona_role": "user",
+    "model.reasoning_effort": "low",
+    "model.chat_template_kwargs": {"enable_thinking": False},
+    "model.thinking_budget": 100,
+    "model.extra_body": {"min_p": 0.1},
+    "model.noise": True,
+    "model.strict": True,
     "model.concurrency": 17,
+    "model.patience": 0.0,
     "model.timeout": 1.5,
     "model.attempts": 2,
     "model.sampling.temperature": 0.7,
@@ -54,7 +61,7 @@ SETTINGS = {
     prefix + name: field
     for prefix, table in TABLES
     for name, field in table.model_fields.items()
-    if prefix + name not in ("model", "model.sampling")
+    if prefix + name not in ("models", "model.sampling", "model.sampling.extra")
 }
 
 
@@ -113,7 +120,8 @@ def test_ids_change_with_a_setting_that_can_change_an_answer_and_with_no_other(
 @pytest.mark.parametrize(
     "setting",
     ["seed", "model.name", "model.protocol", "model.send_seed", "dataset"]
-    + [f"model.sampling.{name}" for name in Sampling.model_fields],
+    + [f"model.{name}" for name in ("reasoning_effort", "chat_template_kwargs", "extra_body", "strict")]
+    + [setting for setting in SETTINGS if setting.startswith("model.sampling.")],
 )
 def test_these_settings_change_every_id(setting: str, ids: Callable[..., dict[Cell, str]]) -> None:
     before, after = ids(), ids(**{setting: CHANGES[setting]})
@@ -244,4 +252,4 @@ def test_every_field_of_a_trial_is_in_its_id_or_left_out_on_purpose() -> None:
 
 
 def test_an_id_is_the_same_on_every_machine() -> None:
-    assert Trial(**FIELDS).id == "cca310a928df53b4e94a10665dd9ab4436c70418e80677f773bcf4377f9713bb"
+    assert Trial(**FIELDS).id == "e1bd858dcb4bcd68a32bdab130294db64bea95f7214d72069067614c6bc97cb5"

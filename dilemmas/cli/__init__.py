@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from dilemmas.cli import analyse, check, evaluate, generate, listing, power, review, simulate
+from dilemmas.cli import analyse, check, evaluate, export, generate, listing, power, review, simulate, status
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
@@ -26,11 +26,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.add_typer(review.app)
 app.command(epilog=analyse.ANALYSE_EXAMPLES)(analyse.analyse)
 app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=power.EXAMPLES)(power.power)
 app.command(epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)

@@ -109,6 +109,7 @@ def _analysed(
     from dilemmas import analysis
     from dilemmas.errors import InputError
     from dilemmas.evaluate import read_again
+    from dilemmas.runs import find
 
     chosen, settings = _scale(scale), analysis.Settings(category=_category(category))
     if (run is None) == (file is None):
@@ -126,7 +127,7 @@ def _analysed(
         folder = _free(file.with_name(f"{file.stem}-analysis"))
         return analysis.analyse_responses(file, chosen, settings, points=_points(points)), folder
     assert run is not None
-    folder, others = analysis.find(run, runs_dir), [analysis.find(other, runs_dir) for other in compare or ()]
+    folder, others = find(run, runs_dir), [find(other, runs_dir) for other in compare or ()]
     if reparse:
         print(f"{read_again(folder):,} replies are read differently now", file=sys.stderr)
     return analysis.analyse(folder, chosen, settings, others), folder

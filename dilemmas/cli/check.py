@@ -59,6 +59,9 @@ def check(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the judge's orders and sampling.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight. \\[8; embedded 1]")] = None,
+    patience: Annotated[
+        float | None, typer.Option(help="Seconds without any answer after which nothing more is asked. \\[60]")
+    ] = None,
     embed: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Compare scenarios by this model's embeddings. \\[TF-IDF, no model]"),
@@ -74,9 +77,7 @@ def check(
     Writes findings.json, which `dilemmas generate --repair` takes, and check.html for people.
     The judge's readings are kept as they come: the same command again asks only what is missing.
     """
-    import asyncio
-
-    from dilemmas import checking, dataset
+    from dilemmas import checking, dataset, loops
     from dilemmas.cli.progress import progress
 
     _refuse_idle(
@@ -94,6 +95,7 @@ def check(
             "--max-tokens": (max_tokens, judge, "Name a judge with --judge."),
             "--seed": (seed, judge, "Name a judge with --judge."),
             "--concurrency": (concurrency, judge or embed, "Name a model with --judge, or with --embed."),
+            "--patience": (patience, judge or embed, "Name a model with --judge, or with --embed."),
         }
     )
     path = file or dataset.shipped_path()
@@ -104,6 +106,7 @@ def check(
             "--api-key-env": ("model.api_key_env", api_key_env),
             "--allow-plain-http-key": ("model.allow_plain_http_key", allow_plain_http_key or None),
             "--concurrency": ("model.concurrency", concurrency),
+            "--patience": ("model.patience", patience),
             "--seed": ("seed", seed),
             "--max-tokens": ("model.sampling.max_tokens", max_tokens or MAX_TOKENS),
         }
@@ -118,10 +121,11 @@ def check(
             ),
             "--allow-plain-http-key": ("model.allow_plain_http_key", allow_plain_http_key or None),
             "--concurrency": ("model.concurrency", concurrency),
+            "--patience": ("model.patience", patience),
         }
     )
     with progress(quiet=json_) as show:
-        checked = asyncio.run(
+        checked = loops.run(
             checking.check_file(
                 path,
                 out or Path("checks", path.stem),
@@ -135,7 +139,7 @@ def check(
     _finish(checked, path, as_json=json_)
 
 
-def _settings(options: dict[str, tuple[str, str | int | None]]) -> RunConfig:
+def _settings(options: dict[str, tuple[str, str | float | None]]) -> RunConfig:
     """Settings from options, the model's name and address among them; errors name the option."""
     from dilemmas import config
     from dilemmas.errors import InputError

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dilemmas.config import RunConfig
     from dilemmas.evaluate import Outcome
     from dilemmas.study import Study
@@ -20,6 +22,8 @@ dilemmas evaluate --persona-set twelve
 dilemmas evaluate --persona-set three --limit 6 --dry-run
 
 dilemmas evaluate --persona-set twelve --model Qwen/Qwen3-8B --base-url http://gpu:8000/v1
+
+dilemmas evaluate --model Qwen/Qwen3-8B --base-url http://a:8000/v1 --base-url http://b:8000/v1
 
 dilemmas evaluate --config experiments/value-action-gap/run.toml
 
@@ -43,9 +47,15 @@ def evaluate(
         typer.Option(help="twelve, three, none, a category (max, moderate, incongruous) or a .toml file. \\[twelve]"),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="embedded, scripted, local:/path.gguf, or a name at --base-url. \\[embedded]")
+        str | None,
+        typer.Option(
+            help="embedded, scripted, local:/path.gguf, or a name at --base-url; or one of the run file's. \\[embedded]"
+        ),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address of an OpenAI-compatible server.")] = None,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Address of an OpenAI-compatible server. Give several, and they share."),
+    ] = None,
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
     ] = None,
@@ -61,19 +71,36 @@ def evaluate(
     prompt_style: Annotated[str | None, typer.Option(help="variables or statements. \\[variables]")] = None,
     templates: Annotated[str | None, typer.Option(help="Folder whose templates replace the shipped ones.")] = None,
     scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. \\[even]")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests in flight. \\[8; embedded 1]")] = None,
+    concurrency: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="Requests in flight at each address; auto finds out. \\[8; embedded 1]"),
+    ] = None,
+    patience: Annotated[
+        float | None, typer.Option(help="Seconds without any answer after which nothing more is asked. \\[60]")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="One request at a time and no cache, for the same replies each time.")
+    ] = False,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="First write down how far replies to the same question differ (8 requests).")
+    ] = False,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RUN", help="Take over this run's answers to the same trials. Can be given again."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run. \\[the dataset's name]")] = None,
     runs_dir: RunsDir = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and both questions; ask nothing.")] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
     json_: Json = False,
 ) -> None:
-    """Ask a model what it values and what it would do, as itself and as personas.
+    """Ask a model, or several, what it values and what it would do, as itself and as personas.
 
     Answers are kept as they come: the same command again asks only what is missing.
-    Another persona set or model adds to the run.
+    Another persona set or model adds to the run. `dilemmas status` tells how far it is.
     """
     from dilemmas import config as settings
+    from dilemmas.runs import find
     from dilemmas.study import prepare
 
     chosen = settings.load(
@@ -90,29 +117,31 @@ def evaluate(
             "seed": seed,
             "scale": scale,
             "model.name": model,
-            "model.base_url": base_url,
+            "model.base_url": base_url or None,
             "model.api_key_env": api_key_env,
             "model.allow_plain_http_key": allow_plain_http_key or None,
             "model.protocol": protocol,
-            "model.concurrency": concurrency,
+            "model.concurrency": int(concurrency) if concurrency and concurrency.isdecimal() else concurrency,
+            "model.patience": patience,
+            "model.strict": strict or None,
+            "model.noise": noise or None,
         },
     )
     study = prepare(chosen)
     if dry_run:
         _show_plan(study, runs_dir, as_json=json_)
         return
-    outcome = _ask(study, runs_dir, quiet=json_)
+    outcome = _ask(study, runs_dir, [find(other, runs_dir) for other in reuse or ()], quiet=json_)
     _finish(outcome, chosen, with_report=report, as_json=json_)
 
 
-def _ask(study: Study, runs_dir: Path, *, quiet: bool) -> Outcome:
-    import asyncio
-
+def _ask(study: Study, runs_dir: Path, reuse: Sequence[Path], *, quiet: bool) -> Outcome:
     from dilemmas import evaluate as stage
+    from dilemmas import loops
     from dilemmas.cli.progress import progress
 
-    with progress(quiet=quiet) as show:
-        return asyncio.run(stage.evaluate(study, runs_dir, show))
+    with progress(several=len(study.config.models) > 1, quiet=quiet) as show:
+        return loops.run(stage.evaluate(study, runs_dir, show, reuse=reuse))
 
 
 def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: bool) -> None:
@@ -123,10 +152,11 @@ def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: 
     from dilemmas.cli.analyse import analyse_run
 
     say = (lambda text: print(text, file=sys.stderr)) if as_json else print
-    say(
-        f"{outcome.reused:,} answers reused, {outcome.asked:,} asked ({outcome.refused:,} refused, "
-        f"{outcome.unreadable:,} unreadable), {outcome.open:,} left open, in {outcome.seconds:,.0f} s"
-    )
+    for one in outcome.each:
+        say(f"{one.model}: {_summary(one)}")
+    say(_summary(outcome))
+    for notice in outcome.notices:
+        print(f"note: {notice}", file=sys.stderr)
     if outcome.reused + outcome.asked:
         analyse_run(Path(outcome.folder), chosen.scale, with_report=with_report, as_json=as_json)
     if outcome.stopped:
@@ -137,19 +167,37 @@ def _finish(outcome: Outcome, chosen: RunConfig, *, with_report: bool, as_json: 
         raise typer.Exit(EXIT_GAPS)
 
 
+def _summary(outcome: Outcome) -> str:
+    aside = f" ({outcome.set_aside:,} of them set aside)" if outcome.set_aside else ""
+    return (
+        f"{outcome.reused:,} answers reused, {outcome.asked:,} asked ({outcome.refused:,} refused, "
+        f"{outcome.unreadable:,} unreadable), {outcome.open:,} left open{aside}, in {outcome.seconds:,.0f} s"
+    )
+
+
 def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
     import json
 
     from dilemmas.study import plan_summary
 
-    found = plan_summary(study, runs_dir)
+    plans = [plan_summary(study, model, runs_dir) for model in study.config.models]
     if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(json.dumps(plans if len(plans) > 1 else plans[0], indent=2, ensure_ascii=False))
         return
+    for found in plans:
+        _print_plan(found, runs_dir)
+    for question, messages in plans[0]["examples"].items():
+        for message in messages:
+            print(f"\n--- the {question} question, {message['role']} message ---\n{message['content']}")
+
+
+def _print_plan(found: dict[str, Any], runs_dir: Path) -> None:
+    from dilemmas.cli.progress import duration
+
     time = "unknown: no reply of this model has been timed yet (ask a few with --limit 1)"
     if found["seconds"] is not None:
         rate = f"{found['seconds_per_reply']:.2f} s a reply ({found['rate_source']})"
-        time = f"about {_duration(found['seconds'])} at {rate}"
+        time = f"about {duration(found['seconds'])} at {rate}"
     print(f"run        {found['run']} in {runs_dir / found['run']}")
     print(f"model      {found['model']} ({found['protocol']})")
     print(
@@ -159,12 +207,3 @@ def _show_plan(study: Study, runs_dir: Path, *, as_json: bool) -> None:
     print(f"answered   {found['answered']:,} of this model in this run already")
     print(f"tokens     about {found['prompt_tokens']:,} to read (4 characters a token)")
     print(f"time       {time}")
-    for question, messages in found["examples"].items():
-        for message in messages:
-            print(f"\n--- the {question} question, {message['role']} message ---\n{message['content']}")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -58,6 +58,9 @@ def generate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Write at most N dilemmas now.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests in flight. \\[8; embedded 1]")] = None,
+    patience: Annotated[
+        float | None, typer.Option(help="Seconds without any answer after which nothing more is asked. \\[60]")
+    ] = None,
     attempts: Annotated[
         int | None, typer.Option(help="Times a dilemma is asked for until its form is right. \\[4]")
     ] = None,
@@ -87,6 +90,7 @@ def generate(
             "model.api_key_env": api_key_env,
             "model.allow_plain_http_key": allow_plain_http_key or None,
             "model.concurrency": concurrency,
+            "model.patience": patience,
             "model.attempts": attempts,
             "model.timeout": TIMEOUT,
             "model.sampling.temperature": temperature,
@@ -121,13 +125,12 @@ def generate(
 
 
 def _write(job: Job, *, quiet: bool) -> Outcome:
-    import asyncio
-
     from dilemmas import generate as stage
+    from dilemmas import loops
     from dilemmas.cli.progress import progress
 
     with progress(quiet=quiet) as show:
-        return asyncio.run(stage.generate(job, show))
+        return loops.run(stage.generate(job, show))
 
 
 def _finish(outcome: Outcome, job: Job, *, as_json: bool) -> None:

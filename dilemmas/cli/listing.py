@@ -107,14 +107,14 @@ def _models(runs_dir: Path) -> list[dict[str, Any]]:
 
 
 def _runs(runs_dir: Path) -> list[dict[str, Any]]:
-    from dilemmas.analysis import list_runs
     from dilemmas.errors import StoreError
+    from dilemmas.runs import list_runs
     from dilemmas.store import FILE, Store
 
     rows = []
     for folder in list_runs(runs_dir):
         try:
-            with Store.reading(folder / FILE) as store:
+            with Store.reading(folder / FILE, checked=False) as store:
                 run, counts = store.run(), store.counts()
         except StoreError as error:
             rows.append(

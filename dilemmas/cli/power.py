@@ -107,14 +107,15 @@ def _spreads(
     run: str | None, runs_dir: Path, sd: float | None, icc: float | None, icc_topic: float | None
 ) -> dict[Metric, Spread]:
     """Spreads as measured or typical, with what was given instead; without AR where an sd of AD was given."""
-    from dilemmas import analysis, scores
+    from dilemmas import scores
     from dilemmas.power import TYPICAL, measured
+    from dilemmas.runs import find
     from dilemmas.store import FILE, Store
 
     if run is None:
         found = dict(TYPICAL)
     else:
-        with Store.reading(analysis.find(run, runs_dir) / FILE) as store:
+        with Store.reading(find(run, runs_dir) / FILE) as store:
             found = measured(scores.per_dilemma(scores.answers(store)))
     if sd is not None:
         found = {"AD": found["AD"].given(sd=sd)}

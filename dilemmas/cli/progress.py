@@ -1,4 +1,4 @@
-"""Live progress: a bar in a terminal, a plain line now and then elsewhere. Always on standard error."""
+"""Live progress: a bar for each model in a terminal, plain lines now and then elsewhere. Always on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 PLAIN_EVERY = 15.0
-"""Seconds between plain lines."""
+"""Seconds between plain lines about one model."""
 
 
 class Outcome(Protocol):
@@ -27,52 +27,80 @@ class Outcome(Protocol):
     seconds: float
 
 
+Show = Callable[[Outcome], None]
+
+
 @contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Callable[[Outcome], None]]:
-    """A function to call with the outcome so far."""
+def progress(*, several: bool = False, quiet: bool = False) -> Iterator[Show]:
+    """A function to call with the outcome so far.
+
+    Args:
+        several: each outcome is that of one `model` of several, and is shown under its name.
+        quiet: show nothing.
+    """
     if quiet:
         yield lambda outcome: None
     elif sys.stderr.isatty():
-        with _bar() as show:
+        with _bars(several=several) as show:
             yield show
     else:
-        yield _plain()
+        yield _plain(several=several)
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Outcome], None]]:
+def _bars(*, several: bool) -> Iterator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("asking", total=None, note="")
+    name = (TextColumn("{task.description}"),) if several else ()
+    columns = (*name, BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
 
         def show(outcome: Outcome) -> None:
-            bar.update(task, total=outcome.planned, completed=outcome.planned - outcome.open, note=_note(outcome))
+            model = _model(outcome) if several else ""
+            if model not in tasks:
+                tasks[model] = bars.add_task(escape(model), total=None, note="")
+            done = outcome.planned - outcome.open
+            bars.update(tasks[model], total=outcome.planned, completed=done, note=_note(outcome))
 
         yield show
 
 
-def _plain() -> Callable[[Outcome], None]:
-    last = -PLAIN_EVERY
+def _plain(*, several: bool) -> Show:
+    shown: dict[str, float] = {}
 
     def show(outcome: Outcome) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_EVERY or outcome.open == 0:
-            last = time.monotonic()
+        model = _model(outcome) if several else ""
+        if outcome.open == 0 or time.monotonic() - shown.get(model, -PLAIN_EVERY) >= PLAIN_EVERY:
+            shown[model] = time.monotonic()
             done = outcome.planned - outcome.open
-            print(f"{done:,} of {outcome.planned:,}  {_note(outcome)}", file=sys.stderr, flush=True)
+            about = f"{model}: " if several else ""
+            print(f"{about}{done:,} of {outcome.planned:,}  {_note(outcome)}", file=sys.stderr, flush=True)
 
     return show
+
+
+def _model(outcome: Outcome) -> str:
+    return str(getattr(outcome, "model", ""))
 
 
 def _note(outcome: Outcome) -> str:
     if outcome.asked == 0:
         return f"{outcome.reused:,} reused" if outcome.reused else "starting"
     rate = outcome.asked / max(outcome.seconds, 1e-9)
-    left = outcome.open / rate
-    clock = f"{left / 3600:.1f} h" if left >= 5400 else f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
-    speed = f"{rate:.1f} replies/s" if rate >= 0.1 else f"{1 / rate:.0f} s a reply"
     failed = f", {outcome.failed_attempts:,} failed attempts" if outcome.failed_attempts else ""
-    return f"{speed}, {clock} left{failed}"
+    return f"{speed(rate)}, {duration(outcome.open / rate)} left{failed}"
+
+
+def speed(rate: float) -> str:
+    """A number of replies a second, in words."""
+    return f"{rate:.1f} replies/s" if rate >= 0.1 or rate == 0 else f"{1 / rate:.0f} s a reply"
+
+
+def duration(seconds: float) -> str:
+    """A time in seconds, minutes or hours, whichever suits."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -137,17 +137,23 @@ def options_of(frame: pd.DataFrame) -> int:
     answered = frame[frame["status"] == "answered"]
     if not lacks(answered, ["order"]):
         return int(max(len(order.split()) for order in answered["order"].dropna().unique()))
-    last = 1 + max([LETTERS.index(letter) for letter in answered["letter"].dropna().unique()], default=OPTIONS - 1)
+    last = _last(answered["letter"]) or OPTIONS
     answer = next((name for name in ("code", "score") if not lacks(answered, [name])), "")
     if last <= FEWER and answer and answered.groupby("side")[answer].nunique().max() <= FEWER:
         return FEWER
     return max(OPTIONS, last)
 
 
+def _last(letters: pd.Series) -> int:
+    """Number of the last letter chosen, from 1; 0 where there is none."""
+    return 1 + max((LETTERS.index(letter) for letter in letters.dropna().unique()), default=-1)
+
+
 def _counted(frame: pd.DataFrame, options: int | None) -> tuple[pd.DataFrame, list[str]]:
     """Answers of each persona to each dilemma under each letter, and the letters that were shown."""
     answered = frame[(frame["status"] == "answered") & frame["letter"].notna()]
-    shown = list(LETTERS[: options or options_of(frame)])
+    # a letter beyond the last option is counted all the same, for shares must sum to one
+    shown = list(LETTERS[: max(options or options_of(frame), _last(answered["letter"]))])
     mass = answered["mass"] if "mass" in answered else pd.Series(math.nan, index=answered.index)
     marks: dict[str, Any] = {letter: answered["letter"] == letter for letter in shown}
     marks |= {"n": pd.Series(1, index=answered.index), "mass": mass.fillna(0), "masses": mass.notna()}

@@ -269,6 +269,19 @@ def _many_unread(facts: Facts) -> str:
     return f"{rate:.0%} of the replies were refusals or unreadable" if rate >= MANY_UNREAD else ""
 
 
+def _open(facts: Facts) -> str:
+    if not facts.answered or not facts.open:
+        return ""
+    return "1 trial is still open" if facts.open == 1 else f"{facts.open:,} trials are still open"
+
+
+def _few_dilemmas(facts: Facts) -> str:
+    if not facts.answered or facts.dilemmas is None or facts.dilemmas >= FEW_DILEMMAS:
+        return ""
+    were = "dilemma was" if facts.dilemmas == 1 else "dilemmas were"
+    return f"only {facts.dilemmas} {were} answered: the diagnostics see little"
+
+
 _FIXED = "options never changed places, so following a letter cannot be told from choosing its option"
 
 RULES: tuple[Rule, ...] = (
@@ -341,7 +354,7 @@ RULES: tuple[Rule, ...] = (
         "one-sided", CARE,
         f"the model agrees, or acts aligned, on {ONE_SIDED:.0%} of the dilemmas or more, or on {1 - ONE_SIDED:.0%} or "
         "less",
-        "AR then says nothing beyond what chance gives",
+        "AR can then hardly differ from what chance gives",
         _one_sided,
     ),
     Rule(
@@ -378,16 +391,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "open", CARE, "trials are still open",
         "the numbers will change",
-        lambda facts: f"{facts.open:,} trials are still open" if facts.answered and facts.open else "",
+        _open,
     ),
     Rule(
         "few-dilemmas", CARE, f"fewer than {FEW_DILEMMAS} dilemmas were answered",
         "the diagnostics see little, so their silence says little",
-        lambda facts: (
-            f"only {facts.dilemmas} dilemmas were answered: the diagnostics see little"
-            if facts.answered and facts.dilemmas is not None and facts.dilemmas < FEW_DILEMMAS
-            else ""
-        ),
+        _few_dilemmas,
     ),
     Rule(
         "few-values", CARE, f"answers are about fewer than {FEW_VALUES} values",

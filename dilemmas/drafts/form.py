@@ -12,7 +12,7 @@ from instructor.core import IncompleteOutputException
 from openai.types.chat import ChatCompletion
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
-from dilemmas.models.openai import response_format
+from dilemmas.models.completions import response_format
 from dilemmas.schema import PLACES, Record, readable
 
 Mode = Literal["json_schema", "json_schema_plain", "tools", "free"]

@@ -1,7 +1,7 @@
 """One draft from a model: the prompt, and asking again where the reply is broken.
 
 `instructor` holds replies to the form and asks again with what was wrong; how a request reaches the
-server, and what is tried again there, is `models.openai` and `asking`. Every attempt goes to a
+server, and what is tried again there, is `models.served` and `asking`. Every attempt goes to a
 journal before the next step.
 """
 
@@ -23,7 +23,8 @@ from dilemmas.asking import Failure, Workers
 from dilemmas.drafts.form import BROKEN, Draft, Mode, completion, form, recalled, said, told
 from dilemmas.errors import DilemmasError
 from dilemmas.journal import Entry, Journal
-from dilemmas.models.openai import ServedModel
+from dilemmas.models.completions import sampling_fields
+from dilemmas.models.served import ServedModel
 from dilemmas.prompts import DRAFTING, Prompts
 from dilemmas.resources import now
 from dilemmas.schema import (
@@ -161,11 +162,9 @@ class Writer:
             writing.give_up(error)
             return None
 
-    def parameters(self, prompt: Sequence[dict[str, Any]]) -> dict[str, float | int]:
+    def parameters(self, prompt: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The sampling of one request."""
-        sent: dict[str, float | int] = self.sampling.model_dump()
-        if not self.sampling.top_k:
-            del sent["top_k"]
+        sent = sampling_fields(self.sampling)
         if self.context is not None:
             # Fewer characters a token than usual, to be safe: what does not fit would be refused.
             read = sum(len(str(message["content"])) for message in prompt) // (CHARACTERS_A_TOKEN - 1)
@@ -231,7 +230,7 @@ class _Writing:
             if writer.seed is not None:
                 self._sent["seed"] = sampling_seed(writer.seed, self._task.subject, self._attempt)
             self._began = time.perf_counter()
-            return await writer.model.complete({**self._sent, **fields})
+            return await writer.model.complete({**self._sent, **fields}, about=self._task.id)
 
         def failed(error: Failure) -> None:
             self._note(error=error.what, raw=error.raw)

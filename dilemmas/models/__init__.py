@@ -1,6 +1,6 @@
 """Ways to reach a model: one file each, all behind the same small interface.
 
-The openai client takes over a second to import, so a way is imported when a model is opened.
+Their libraries take time to import, so a way is imported when a model is opened.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Request(Record):
     """How many of the most likely tokens to return with their log-probabilities."""
     reply_schema: dict[str, object] | None = None
     """JSON Schema that the reply must fit, where the server can see to it."""
+    about: str = ""
+    """What is asked about, so that what always fails is not taken for a server's fault; it is not sent."""
 
 
 class Model(Protocol):
@@ -44,9 +46,21 @@ class Model(Protocol):
     """Requests in flight where the user names no number."""
     caveat: str
     """What a reader of results from it must know; may be empty."""
+    notices: tuple[str, ...]
+    """What the user should be told before anything is asked, such as servers that did not answer."""
 
-    async def probe(self, protocol: ProtocolName) -> Capabilities:
-        """Find out by real requests what the server can do of what a protocol needs."""
+    @property
+    def capacity(self) -> int:
+        """Requests that may be in flight now, at all its servers together; it changes with `concurrency` auto."""
+        ...
+
+    async def probe(self, protocol: ProtocolName, *, noise: bool = False) -> Capabilities:
+        """Find out by real requests what the server can do of what a protocol needs.
+
+        Args:
+            protocol: the protocol.
+            noise: also find out how far replies to the same question differ, by a few requests more.
+        """
         ...
 
     async def ask(self, request: Request) -> Reply:
@@ -55,6 +69,7 @@ class Model(Protocol):
         Raises:
             TransientError: asking again may help.
             RejectedError: asking again is pointless.
+            GoneError: no server answers any more.
         """
         ...
 
@@ -87,7 +102,7 @@ def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
     if config.name == SCRIPTED:
         from dilemmas.models.scripted import ScriptedModel
 
-        return ScriptedModel.opened()
+        return ScriptedModel.opened(config)
     if in_process(config.name):
         from dilemmas.models.embedded import embedded_model
 
@@ -98,6 +113,6 @@ def open_model(config: ModelConfig) -> AbstractAsyncContextManager[Model]:
             where="--model",
             fix="Give --base-url http://host:port/v1, or use --model embedded (in this process, no server).",
         )
-    from dilemmas.models.openai import served_model
+    from dilemmas.models.served import served_model
 
     return served_model(config)

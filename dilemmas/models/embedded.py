@@ -23,7 +23,7 @@ from typing import IO
 
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError, SetupError
-from dilemmas.models import EMBEDDED, LOCAL, Model, defaults
+from dilemmas.models import EMBEDDED, LOCAL, Model
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -53,21 +53,13 @@ async def embedded_model(config: ModelConfig) -> AsyncIterator[Model]:
         )
     if importlib.util.find_spec("xllamacpp") is None:
         raise SetupError("the package xllamacpp is not installed", fix="pip install xllamacpp")
-    from dilemmas.models.openai import ServedModel, connected
+    from dilemmas.models.served import served
 
     key = secrets.token_urlsafe(24)
+    caveat = CAVEAT if checksum == WEIGHTS_SHA256 else ""
     with _server(weights, key) as address:
-        base_url = f"{address}/v1"
-        async with connected(base_url, key, config) as client:
-            model = await ServedModel(
-                client,
-                base_url,
-                weights.stem,
-                key,
-                revision=f"sha256:{checksum}",
-                caveat=CAVEAT if checksum == WEIGHTS_SHA256 else "",
-            ).found()
-            model.default_protocol, model.default_concurrency = defaults(config.name)
+        urls, revision = (f"{address}/v1",), f"sha256:{checksum}"
+        async with served(config, urls, weights.stem, key, revision=revision, caveat=caveat) as model:
             yield model
 
 

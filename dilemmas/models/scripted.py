@@ -13,6 +13,7 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from dilemmas.config import ModelConfig
 from dilemmas.models import SCRIPTED, Request, defaults
 from dilemmas.prompts import LETTERS
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply, TokenProbability, canonical_json, sha256
@@ -33,17 +34,20 @@ class ScriptedModel:
         "They show how the tool works and nothing else."
     )
 
-    def __init__(self) -> None:
+    notices: tuple[str, ...] = ()
+
+    def __init__(self, capacity: int = default_concurrency) -> None:
         self.asked = 0
+        self.capacity = capacity
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls) -> AsyncIterator[ScriptedModel]:
+    async def opened(cls, config: ModelConfig) -> AsyncIterator[ScriptedModel]:
         """The model as a context manager, like every other."""
-        yield cls()
+        yield cls(config.concurrency if isinstance(config.concurrency, int) else cls.default_concurrency)
 
-    async def probe(self, protocol: ProtocolName) -> Capabilities:
-        """It can do all that is asked of a server."""
+    async def probe(self, protocol: ProtocolName, *, noise: bool = False) -> Capabilities:
+        """It can do all that is asked of a server, and has no noise that would have to be measured."""
         return Capabilities(top_logprobs=50, reply_schema="bounded", server="scripted")
 
     async def ask(self, request: Request) -> Reply:

@@ -13,7 +13,7 @@ from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Samplin
 
 __all__ = ["PARSER_VERSION", "PROTOCOLS", "AskingProtocol"]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Version of the reading of replies; raised whenever some reply would be read differently."""
 
 

@@ -29,7 +29,7 @@ def mode(capabilities: Capabilities) -> str:
 
 def sampling(wanted: Sampling, capabilities: Capabilities) -> Sampling:
     """One token at temperature 0: nothing is sampled, so the user's sampling does not matter."""
-    return Sampling(temperature=0, top_p=1, top_k=0, max_tokens=1)
+    return Sampling(temperature=0, top_p=1, top_k=0, max_tokens=1, extra=wanted.extra)
 
 
 def request(trial: Trial, options: tuple[str, ...]) -> Request:
@@ -40,6 +40,7 @@ def request(trial: Trial, options: tuple[str, ...]) -> Request:
         options=options,
         seed=trial.seed,
         top_logprobs=int(trial.mode.removeprefix("top")),
+        about=trial.item,
     )
 
 

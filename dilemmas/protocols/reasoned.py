@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache, lru_cache
 from typing import Any
 
 from dilemmas.models import Request
@@ -48,6 +49,7 @@ def sampling(wanted: Sampling, capabilities: Capabilities) -> Sampling:
     return wanted if capabilities.top_k else wanted.model_copy(update={"top_k": 0})
 
 
+@cache
 def reply_schema(letters: str, *, bounded: bool) -> dict[str, object]:
     """JSON Schema of a reply: the reasoning first, then one of the letters."""
     length = {"maxLength": REASONING_CHARACTERS} if bounded else {}
@@ -68,7 +70,12 @@ def request(trial: Trial, options: tuple[str, ...]) -> Request:
     if trial.mode != "free":
         schema = reply_schema(LETTERS[: len(options)], bounded=trial.mode == "json_schema")
     return Request(
-        messages=trial.messages, sampling=trial.sampling, options=options, seed=trial.seed, reply_schema=schema
+        messages=trial.messages,
+        sampling=trial.sampling,
+        options=options,
+        seed=trial.seed,
+        reply_schema=schema,
+        about=trial.item,
     )
 
 
@@ -113,7 +120,9 @@ def _letters_of(answer: Any, letters: str, texts: tuple[str, ...]) -> set[str]:
     """Letters meant by a short answer: `B`, `B.`, `(b)`, `Option B`, `B. its words` or its words."""
     if not isinstance(answer, str):
         return set()
-    by_words = {_plain(words): letter for letter, words in zip(letters, texts, strict=True)}
+    if len(answer) == 1 and min(map(len, texts)) > 1:  # as nearly all are
+        return {answer.upper()} if answer.upper() in letters else set()
+    by_words = _by_words(letters, texts)
     plain = _plain(answer)
     if plain in by_words:
         return {by_words[plain]}
@@ -136,6 +145,11 @@ def _letters_of(answer: Any, letters: str, texts: tuple[str, ...]) -> set[str]:
     if pair:
         return {letter for letter in re.findall(r"\b[A-Z]\b", bare) if letter in letters}
     return set()
+
+
+@lru_cache(maxsize=4096)
+def _by_words(letters: str, texts: tuple[str, ...]) -> dict[str, str]:
+    return {_plain(words): letter for letter, words in zip(letters, texts, strict=True)}
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dilemmas.pages import known, number, p_value, signed
+from dilemmas.pages import interval, known, p_value, signed
 from dilemmas.reporting.canvas import FAINT, Drawn
 from dilemmas.reporting.conditions import conditions
 from dilemmas.reporting.intervals import Axis, Line, draw
@@ -117,8 +117,8 @@ def _axis(metric: str, p: str) -> Axis:
 
 def _line(row: dict[str, Any], *, whole: bool = False) -> Line:
     delta, low, high, mde = (or_nan(row[name]) for name in ("delta", "low", "high", "mde"))
-    between = f"{number(low, 3)}, {number(high, 3)}"
-    numbers = (f"{signed(delta)} [{between}]" if known(low) else signed(delta), p_value(row["p_adjusted"]))
+    between = interval(row, 3)
+    numbers = (f"{signed(delta)} {between}" if known(low) else signed(delta), p_value(row["p_adjusted"]))
     told = (
         f"{row['title']}: delta {signed(delta)}, 95 % interval {between}, p {p_value(row['p'])}, adjusted "
         f"{p_value(row['p_adjusted'])}, {row['n']} pairs of dilemmas"

@@ -21,16 +21,22 @@ def conditions(analysis: Analysis, model: str) -> list[dict[str, Any]]:
     scores (of `scores`), AD and AR with their intervals (of `significance.levels`) and, but for the
     baseline, delta_AD and delta_AR (of `effects`); what is not there is empty.
     """
+    known = analysis.personas
+    scores = {
+        level: {one[level]: one for one in _of(table, model)}
+        for level, table in (("category", analysis.categories), ("persona", known))
+    }
+    levels, effects = (
+        {(one["metric"], one["level"], one["name"]): one for one in _of(table, model)}
+        for table in (analysis.levels, analysis.effects)
+    )
     entries = []
-    for row in records(shown(analysis.personas)):
-        if row["model"] != model:
-            continue
-        table = analysis.categories if row["level"] == "category" else analysis.personas
-        own = table[(table["model"] == model) & (table[row["level"]] == row["name"])]
-        entry = {**row, "scores": records(own)[0]}
+    for row in records(shown(known[known["model"] == model])):
+        level, name = row["level"], row["name"]
+        entry = {**row, "scores": scores[level][name]}
         for metric in METRICS:
-            entry[metric] = _look(analysis.levels, metric, row)
-            entry[f"delta_{metric}"] = _look(analysis.effects, metric, row)
+            entry[metric] = levels.get((metric, level, name), {})
+            entry[f"delta_{metric}"] = effects.get((metric, level, name), {})
         entries.append(entry)
     return entries
 
@@ -40,10 +46,6 @@ def label_of(entry: dict[str, Any]) -> str:
     return f"{entry['name']} ({entry['personas']})" if entry["personas"] > 1 else str(entry["name"])
 
 
-def _look(table: pd.DataFrame, metric: str, row: dict[str, Any]) -> dict[str, Any]:
-    if table.empty:
-        return {}
-    found = table[(table["metric"] == metric)]
-    for key in ("model", "level", "name"):
-        found = found[found[key] == row[key]]
-    return records(found)[0] if len(found) else {}
+def _of(table: pd.DataFrame, model: str) -> list[dict[str, Any]]:
+    """A model's rows; none of an empty table, which may lack its columns."""
+    return [] if table.empty else records(table[table["model"] == model])

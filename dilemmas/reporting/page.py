@@ -17,13 +17,14 @@ from dilemmas.diagnostics import RULES
 from dilemmas.personas.grid import variables
 from dilemmas.reporting import drill, matrices
 from dilemmas.reporting.canvas import Drawn
+from dilemmas.reporting.conditions import conditions as shown
 from dilemmas.reporting.entries import conditions
 from dilemmas.reporting.sampling import Sample
 from dilemmas.reporting.shades import FILLS, INKS
 from dilemmas.reporting.style import CATEGORIES, SIGNIFICANT, naturally, records, torn
 from dilemmas.reporting.tables import Table
 from dilemmas.resources import folder, versions
-from dilemmas.schema import Persona
+from dilemmas.schema import Asking, Persona
 from dilemmas.significance import METRICS
 
 MANY_MODELS = 2
@@ -48,13 +49,14 @@ def render(analysis: Analysis, figures: Sequence[Drawn], tables: Sequence[Table]
         study=analysis,
         run=analysis.run,
         models=[_model(analysis, name) for name in names],
+        ways=_ways(analysis.run.models if analysis.run is not None else ()),
         folded=len(names) > MANY_MODELS,
         figures=[{**vars(one), "svg": Markup(one.svg)} for one in figures],  # noqa: S704 - escaped where it is drawn
         tables={one.name: one for one in tables},
         shades=list(zip(FILLS, INKS, strict=True)),
         maps=_maps(analysis.dilemmas),
         comparisons=records(analysis.comparisons),
-        confirmatory=_confirmatory(analysis.effects),
+        confirmatory=_confirmatory(analysis.effects, _order(analysis.personas)),
         significant=SIGNIFICANT,
         personas=_in_order(analysis.personas_asked),
         variables=[variable.name for variable in variables()],
@@ -75,11 +77,27 @@ def render(analysis: Analysis, figures: Sequence[Drawn], tables: Sequence[Table]
     )
 
 
-def _confirmatory(effects: pd.DataFrame) -> list[dict[str, Any]]:
+def _confirmatory(effects: pd.DataFrame, order: dict[str, int]) -> list[dict[str, Any]]:
     """The tests that were corrected together."""
     if effects.empty:
         return []
-    return [{**one, "torn": torn(one)} for one in records(effects[effects["p_holm"].notna()])]
+    tests = effects[effects["p_holm"].notna()].sort_values("name", key=lambda names: names.map(order), kind="stable")
+    return [{**one, "torn": torn(one)} for one in records(tests)]
+
+
+def _ways(asked: Sequence[Asking]) -> list[tuple[list[str], Asking]]:
+    """Models that were asked alike, with how."""
+    alike: dict[object, tuple[list[str], Asking]] = {}
+    for one in sorted(asked, key=lambda asking: naturally(asking.name)):
+        way = (one.protocol, one.mode, one.sampling.model_dump_json(), one.capabilities.server)
+        alike.setdefault(way, ([], one))[0].append(one.name)
+    return list(alike.values())
+
+
+def _order(personas: pd.DataFrame) -> dict[str, int]:
+    """Where each category and each persona stands in reading order."""
+    rows = shown(personas)
+    return {name: at for at, names in enumerate(zip(rows["name"], rows["persona"], strict=True)) for name in names}
 
 
 def _complete(answers: pd.DataFrame) -> bool:
@@ -98,6 +116,8 @@ def _model(analysis: Analysis, name: str) -> dict[str, Any]:
     entries = conditions(analysis, name)
     asked = analysis.run.models if analysis.run is not None else ()
     answers = analysis.answers[analysis.answers["model"] == name]
+    order = _order(analysis.personas[analysis.personas["model"] == name])
+    variation = analysis.variation[analysis.variation["model"] == name]
     return {
         "name": name,
         "asking": next((one for one in asked if one.name == name), None),
@@ -105,9 +125,9 @@ def _model(analysis: Analysis, name: str) -> dict[str, Any]:
         "verdict": next(one for one in analysis.verdicts if one.model == name),
         "baseline": next((one for one in entries if one["category"] == "baseline"), None),
         "conditions": entries,
-        "variation": records(analysis.variation[analysis.variation["model"] == name]),
+        "variation": records(variation.sort_values("name", key=lambda names: names.map(order), kind="stable")),
         "unread": _unread(answers),
-        "validity": _validity(analysis, name),
+        "validity": _validity(analysis, name, order),
     }
 
 
@@ -120,11 +140,12 @@ def _unread(answers: pd.DataFrame) -> list[dict[str, Any]]:
     return records(counts.sort_values(["count", "status", "reason"], ascending=[False, True, True]))
 
 
-def _validity(analysis: Analysis, model: str) -> list[dict[str, Any]]:
+def _validity(analysis: Analysis, model: str, order: dict[str, int]) -> list[dict[str, Any]]:
     """One row a condition, the model as a whole first: its verdict and what that rests on."""
     tables = analysis.diagnosis.tables
     rows = []
-    for one in (found for found in analysis.diagnosis.verdicts if found.model == model):
+    verdicts = [found for found in analysis.diagnosis.verdicts if found.model == model]
+    for one in sorted(verdicts, key=lambda found: order.get(found.persona, -1)):
 
         def look(name: str, side: str = "", persona: str = one.persona) -> dict[str, Any]:
             table = tables.get(name)

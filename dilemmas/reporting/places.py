@@ -76,15 +76,17 @@ def by_gap(table: pd.DataFrame, metric: str) -> Drawn:
         )
         for axes, model, place in zip(panels, models, range(len(models)), strict=False):
             _panel(axes, rows[rows["model"] == model], shades, wide)
-            axes.set_title(plain(model, int(11 * wide)))
-            if place // across == down - 1 or place + across >= len(models):
-                axes.set_xlabel("survival to self-expression")
-            else:
+            axes.set_title(plain(model, int(13 * wide)))
+            if place + across < len(models):
                 axes.set_xticklabels([])
             if place % across:
                 axes.set_yticklabels([])
-            else:
-                axes.set_ylabel("traditional to secular-rational")
+        middle = (LEFT + across * (wide + BETWEEN) / 2, (BELOW + height - TOP) / 2)
+        for label, (x, y), turn in (
+            ("survival to self-expression", (middle[0], 0.1), 0),
+            ("traditional to secular-rational", (0.12, middle[1]), 90),
+        ):
+            figure.text(x / WIDTH, y / height, label, ha="center", va="center", rotation=turn)
         bar(panels[-1], shades)
         figure.legend(
             handles=[
@@ -125,8 +127,8 @@ def _mark(axes: Axes, row: dict[str, Any], x: float, y: float, shades: Shades, *
     estimate, category = or_nan(row["estimate"]), str(row["category"])
     shade = shades.of(estimate)
     mark = Line2D(
-        [x], [y], marker=MARKS.get(category, "v") if shade is not None else "x", ms=9, mew=0.7, mec=INK,
-        mfc=INK if shade is None else FILLS[shade], clip_on=False,
+        [x], [y], marker=MARKS.get(category, "v") if shade is not None else "x", ms=9 if named else 6.5,
+        mew=0.7, mec=INK, mfc=INK if shade is None else FILLS[shade], clip_on=False,
     )  # fmt: skip
     hint(
         axes.add_artist(mark),

@@ -86,10 +86,11 @@ def sample(answers: pd.DataFrame, folder: Path, *, seed: int = 0, budget: int = 
     """
     replied = answers[answers["status"] != "open"]
     found = Sample(total=len(replied), dilemmas_total=replied["item"].nunique(), seed=seed)
-    blocks = _in_turn(replied, seed)
+    turns, blocks = _in_turn(replied, seed), replied[_NEEDED].groupby(["item", "repeat"])
     with Store.reading(folder / FILE) as store:
-        left = budget - _add_dilemmas(found, store.records("items"), blocks, int(budget * FOR_DILEMMAS))
-        for block in blocks:
+        left = budget - _add_dilemmas(found, store.records("items"), turns, int(budget * FOR_DILEMMAS))
+        for turn in turns:
+            block = blocks.get_group(turn)
             replies = store.replies_to(block["trial"])
             asked = [[message.content for message in store.messages(trial)] for trial in block["trial"]]
             new = {text for texts in asked for text in texts} - set(found.texts)
@@ -103,8 +104,11 @@ def sample(answers: pd.DataFrame, folder: Path, *, seed: int = 0, budget: int = 
     return found
 
 
-def _in_turn(replied: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
-    """The rows of each dilemma and repeat, in the order in which they are drawn."""
+_NEEDED = ["model", "persona", "item", "side", "repeat", "trial", "status", "reason"]
+
+
+def _in_turn(replied: pd.DataFrame, seed: int) -> list[tuple[str, int]]:
+    """Each dilemma and repeat, in the order in which they are drawn."""
 
     def lot(*key: object) -> str:
         return sha256(canonical_json([seed, *key]))
@@ -115,14 +119,13 @@ def _in_turn(replied: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
     keys["turn_of_repeat"] = keys.groupby("item")["of_repeat"].rank("dense")
     keys["turn_of_item"] = keys.groupby("value")["of_item"].rank("dense")
     drawn = keys.sort_values(["turn_of_repeat", "turn_of_item", "of_repeat"])
-    rows = dict(iter(replied.groupby(["item", "repeat"])))
-    return [rows[key] for key in zip(drawn["item"], drawn["repeat"], strict=True)]
+    return list(zip(drawn["item"], drawn["repeat"], strict=True))
 
 
-def _add_dilemmas(found: Sample, records: Mapping[str, str], blocks: Sequence[pd.DataFrame], most: int) -> int:
+def _add_dilemmas(found: Sample, records: Mapping[str, str], turns: Sequence[tuple[str, int]], most: int) -> int:
     """Add dilemmas in their turn; gives the characters they take."""
     used = 0
-    for item in dict.fromkeys(str(block["item"].iloc[0]) for block in blocks):
+    for item in dict.fromkeys(item for item, _ in turns):
         dilemma = Dilemma.model_validate_json(records[item])
         size = len(dilemma.scenario) + sum(len(action.text) for action in dilemma.actions)
         if used + size > most:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import pandas as pd
 
@@ -12,6 +13,13 @@ from dilemmas.questions import INSTRUMENTS, SCALES
 from dilemmas.schema import Dilemma, Persona, Response
 from dilemmas.scores.signs import ZERO
 from dilemmas.store import Store
+
+COLUMNS = [
+    "model", "persona", "category", "item", "value", "basic_value", "topic", "question", "side", "repeat", "trial",
+    "status", "reason", "code", "letter", "score", "vote", "mass",
+]  # fmt: skip
+MOST_READ = 4096
+"""Responses that are kept in mind while a run is read."""
 
 
 def answers(store: Store, scale: ScaleName = "even") -> pd.DataFrame:
@@ -26,40 +34,29 @@ def answers(store: Store, scale: ScaleName = "even") -> pd.DataFrame:
         trial, status (`open` where there is no reply), reason, code, letter, score (NaN if not
         answered), vote (1, -1, 0, NaN), mass (of the letters; NaN unless logprob).
     """
-    dilemmas = {name: Dilemma.model_validate_json(record) for name, record in store.records("items").items()}
+    dilemmas = (Dilemma.model_validate_json(record) for record in store.records("items").values())
+    about = {one.id: (one.value, taxonomy.value(one.value).basic_value, one.topic) for one in dilemmas}
     category = {
         name: Persona.model_validate_json(record).category for name, record in store.records("personas").items()
     }
     score_of = {
         name: dict(zip(instrument.CODES, SCALES[scale], strict=True)) for name, instrument in INSTRUMENTS.items()
     }
-    rows = []
-    for model, persona, item, question, side, repeat, trial, record in store.cells():
-        response = None if record is None else Response.model_validate_json(record)
-        score, vote = (math.nan, math.nan) if response is None else score_and_vote(response, score_of[question])
-        rows.append(
-            {
-                "model": model,
-                "persona": persona,
-                "category": category[persona],
-                "item": item,
-                "value": dilemmas[item].value,
-                "basic_value": taxonomy.value(dilemmas[item].value).basic_value,
-                "topic": dilemmas[item].topic,
-                "question": question,
-                "side": side,
-                "repeat": repeat,
-                "trial": trial,
-                "status": "open" if response is None else response.status,
-                "reason": "" if response is None else response.reason,
-                "code": None if response is None else response.code,
-                "letter": None if response is None else response.letter,
-                "score": score,
-                "vote": vote,
-                "mass": math.nan if response is None or response.mass is None else response.mass,
-            }
-        )
-    return pd.DataFrame(rows)
+
+    @lru_cache(MOST_READ)  # but for probabilities there are few different responses
+    def outcome(record: str | None, question: str) -> tuple[object, ...]:
+        if record is None:
+            return "open", "", None, None, math.nan, math.nan, math.nan
+        one = Response.model_validate_json(record)
+        mass = math.nan if one.mass is None else one.mass
+        return one.status, one.reason, one.code, one.letter, *score_and_vote(one, score_of[question]), mass
+
+    rows = [
+        (model, persona, category[persona], item, *about[item], question, side, repeat, trial,
+         *outcome(record, question))
+        for model, persona, item, question, side, repeat, trial, record in store.cells()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def score_and_vote(response: Response, score_of: dict[str, float]) -> tuple[float, float]:

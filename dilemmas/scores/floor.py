@@ -23,8 +23,8 @@ def noise_floor(v: Floats, a: Floats) -> float:
     sides in every way; the mean distance is the floor. Residuals are too small by the two means
     taken out, and dealing without replacement adds to the spread; with the factor
     sqrt((N - 1) / (N - 2)) the variance of the dealt difference equals that of the real one. Its
-    mean size is a little lower where answers are few: for normal noise right with six repeats a
-    side, 4 % low with three and 19 % low with two.
+    mean size is lower where answers are few: for normal noise by 18 % with two repeats a side, by 5 %
+    with three, 2 % with four and .4 % with six (400,000 draws).
 
     Returns NaN for fewer than three answers or an empty side.
 

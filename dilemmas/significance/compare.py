@@ -248,6 +248,8 @@ def _notes(
         notes.append(f"a persona has {fewest} of {values} values only: {fewest - 1} degrees of freedom")
     if crossed.note and crossed.note != found.note:
         notes.append(f"two-way: {crossed.note}")
+    if not draws and found.se > NO_WIDTH:
+        notes.append("bootstrap: no draws were asked for")
     if drawn["undefined"] >= 0 and found.df + 1 < FEW_CLUSTERS:
         notes.append(f"bootstrap: percentile intervals from {found.df + 1} values only are too narrow")
     if drawn["undefined"] >= 0 and found.df + 1 < JOINT_FROM:

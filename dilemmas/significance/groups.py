@@ -16,6 +16,7 @@ from dilemmas.significance.jackknife import Floats, Integers
 from dilemmas.significance.panel import SPAN, Aggregate, Panel
 from dilemmas.significance.shrinkage import Shrunken, Spread, shrink
 
+CUT = "the prediction interval is cut where a delta ends"
 METHOD = "empirical Bayes (DerSimonian-Laird)"
 _KEYS = ["family", "model", "metric", "level", "name"]
 _COLUMNS = [*_KEYS, "by", "group", "n", "raw", "raw_se", *Shrunken._fields, "q", "note", "method"]
@@ -55,9 +56,9 @@ def by_group(
         aggregate: as in `compare`.
 
     Returns:
-        Two tables. Intervals end where a delta can. Where the groups do not differ beyond chance (tau is
-        0) none has a p or q. A group whose delta is undefined, with or without one of its dilemmas, has no
-        shrunken one, and `note` says so.
+        Two tables. Intervals end where a delta can, that of the prediction too. Where the groups do not
+        differ beyond chance (tau is 0) none has a p or q. A group whose delta is undefined, with or without
+        one of its dilemmas, has no shrunken one, and `note` says so.
 
     Raises:
         InputError: the frame is ambiguous (see `Panel`) or has no topics.
@@ -73,13 +74,21 @@ def by_group(
         spread, shrunken = shrink(raw, se)
         most = SPAN[contrast.metric]
         shrunken = shrunken._replace(low=np.clip(shrunken.low, -most, most), high=np.clip(shrunken.high, -most, most))
-        spreads.append(keys | spread._asdict())
+        spreads.append(keys | _within(spread, most)._asdict())
         alone = [note or ("" if math.isfinite(p) else spread.note) for note, p in zip(notes, shrunken.p, strict=True)]
         columns = {"group": names, "n": n, "raw": raw, "raw_se": se, **shrunken._asdict(), "note": alone}
         rows.append(pd.DataFrame(keys | columns, columns=_COLUMNS))
     groups = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=_COLUMNS)
     groups = groups.assign(q=benjamini_hochberg(groups["p"].tolist()), method=METHOD)
     return Groups(groups, pd.DataFrame(spreads, columns=[*_KEYS, "by", *Spread._fields]))
+
+
+def _within(spread: Spread, most: float) -> Spread:
+    """With a prediction interval that ends where a delta does, and a note where it was cut."""
+    low, high = np.clip((spread.prediction_low, spread.prediction_high), -most, most).tolist()
+    cut = low > spread.prediction_low or high < spread.prediction_high
+    note = "; ".join(filter(None, (spread.note, CUT if cut else "")))
+    return spread._replace(prediction_low=low, prediction_high=high, note=note)
 
 
 def _raw(data: Compared, codes: Integers, groups: int) -> tuple[Integers, Floats, Floats, list[str]]:

@@ -17,11 +17,13 @@ from dilemmas.significance.bootstrap import BLOCK, DRAWS
 from dilemmas.significance.contrasts import Contrast, compared, side_by_side
 from dilemmas.significance.jackknife import NO_WIDTH, UNDEFINED, Floats, Statistic
 from dilemmas.significance.models import OVER_DILEMMAS
-from dilemmas.significance.panel import Aggregate, Flags, Panel
+from dilemmas.significance.panel import Aggregate, Flags, Member, Panel
 
 ONLY = "(for comparison only)"
 """Ends the name of every method here."""
 NO_DIFFERENCE = "no difference anywhere: no test"
+NOTHING = "no dilemma to compare: no test"
+NO_DRAWS = "no draws were asked for: no test"
 MOST_EXACT = 50
 """With more differences Wilcoxon's test goes by the normal approximation."""
 FEW_DISCORDANT = 25
@@ -56,7 +58,8 @@ def published(
 ) -> pd.DataFrame:
     """Contrasts by the tests that published work uses.
 
-    AD: `mann_whitney` of all dilemmas of one side's members against all of the other's, unpaired;
+    AD: `mann_whitney` of all dilemmas of one side's members against all of the other's, unpaired, where they
+    have any in common (else it would compare dilemmas);
     `wilcoxon` of the paired differences, averaged over members first; `permutation`. AR: `mcnemar`
     of the dilemmas on which stated and acted sign match, pooled over pairs of members (where there
     are such); `permutation`, where both sides have as many members.
@@ -65,7 +68,7 @@ def published(
         dilemmas: as from `scores.per_dilemma`.
         contrasts: as the functions of `contrasts` build them.
         aggregate: of the delta, as in `compare`; the other tests have their own weights, and a note.
-        draws: of the permutation test, at least 1.
+        draws: of the permutation test; 0 for none, which its note then says.
         seed: of the draws.
 
     Returns:
@@ -73,14 +76,16 @@ def published(
         (the delta), the fields of `Result`, seed and draws (missing but for the permutation).
 
     Raises:
-        InputError: the frame is ambiguous (see `Panel`), or there are fewer than one draw.
+        InputError: the frame is ambiguous (see `Panel`), or the number of draws is negative.
     """
     panel = Panel(dilemmas)
     data = [compared(panel, contrast, aggregate) for contrast in contrasts]
     exchanged = [np.roll(one.rows, one.rows.shape[1] // 2, axis=1) for one in data]
     lacking = [
         "sides of unequal size cannot be exchanged: no test" if len(contrast.first) != len(contrast.second)
+        else NOTHING if not one.pairs
         else NO_DIFFERENCE if np.array_equal(one.rows, other)
+        else NO_DRAWS if not draws
         else ""
         for contrast, one, other in zip(contrasts, data, exchanged, strict=True)
     ]  # fmt: skip
@@ -94,8 +99,8 @@ def published(
         with np.errstate(invalid="ignore", divide="ignore"):
             estimate = float(one.delta(one.rows.sum(axis=0)))
         if contrast.metric == "AD":
-            first, second = (panel.ad[panel.rows(sorted(set(side)))] for side in (contrast.first, contrast.second))
-            found = [mann_whitney(first[~np.isnan(first)], second[~np.isnan(second)]), wilcoxon(one.ad[one.counts])]
+            first, second = (_scores(panel, side if one.pairs else ()) for side in (contrast.first, contrast.second))
+            found = [mann_whitney(first, second), wilcoxon(one.ad[one.counts])]
         else:
             pairs = contrast.paired or len(contrast.first) == len(contrast.second) == 1
             found = [mcnemar(*_matches(panel, contrast))] if pairs else []
@@ -107,6 +112,12 @@ def published(
         permuted = Result(f"paired-permutation {ONLY}", estimate, p, math.nan, "", int(one.counts.sum()), note)
         table.append((*keys, *permuted, seed, draws))
     return pd.DataFrame(table, columns=COLUMNS).astype({"seed": "Int64", "draws": "Int64"})
+
+
+def _scores(panel: Panel, side: Sequence[Member]) -> Floats:
+    """ad of all dilemmas of a side's members, each once."""
+    ad = panel.ad[panel.rows(sorted(set(side)))]
+    return np.asarray(ad[~np.isnan(ad)])
 
 
 def _matches(panel: Panel, contrast: Contrast) -> tuple[Flags, Flags]:
@@ -131,7 +142,7 @@ def mann_whitney(first: Floats, second: Floats) -> Result:
 
     method, name, n = f"mann-whitney {ONLY}", "rank-biserial", len(first) + len(second)
     if not len(first) or not len(second):
-        return Result(method, math.nan, math.nan, math.nan, name, n, "no dilemma on one side: no test")
+        return Result(method, math.nan, math.nan, math.nan, name, n, NOTHING)
     if np.ptp(np.concatenate([first, second])) <= NO_WIDTH:
         return Result(method, math.nan, math.nan, math.nan, name, n, NO_DIFFERENCE)
     found = stats.mannwhitneyu(first, second, alternative="two-sided")
@@ -155,7 +166,9 @@ def wilcoxon(differences: Floats) -> Result:
     method, name = f"wilcoxon {ONLY}", "matched rank-biserial"
     d = differences[np.abs(differences) > NO_WIDTH]
     if not len(d):
-        return Result(method, math.nan, math.nan, math.nan, name, len(differences), NO_DIFFERENCE)
+        return Result(
+            method, math.nan, math.nan, math.nan, name, len(differences), NO_DIFFERENCE if len(differences) else NOTHING
+        )
     size = np.abs(d)
     exact = len(d) <= MOST_EXACT and len(np.unique(size)) == len(d)
     # by itself scipy would try all signs of up to 13 tied differences, which takes seconds
@@ -183,7 +196,7 @@ def mcnemar(first: Flags, second: Flags) -> Result:
     method, name, n = f"mcnemar {ONLY}", "difference of shares", len(first)
     b, c = int((second & ~first).sum()), int((first & ~second).sum())
     if not b + c:
-        return Result(method, math.nan, math.nan, 0.0 if n else math.nan, name, n, NO_DIFFERENCE)
+        return Result(method, math.nan, math.nan, 0.0 if n else math.nan, name, n, NO_DIFFERENCE if n else NOTHING)
     table = [[int((first & second).sum()), c], [b, int((~first & ~second).sum())]]
     found = test(table, exact=b + c < FEW_DISCORDANT, correction=False)
     return Result(method, float(found.statistic), float(found.pvalue), (b - c) / n, name, n)

@@ -20,6 +20,7 @@ from dilemmas.errors import InputError
 from dilemmas.orders import williams_square
 from dilemmas.prompts import LETTERS
 from dilemmas.questions import INSTRUMENTS
+from dilemmas.scores.items import of_sides
 from dilemmas.scores.signs import Side
 from dilemmas.simulation.settings import GAP, STATED, Latent, Settings
 from dilemmas.simulation.truth import CUTS, SCORES, Floats, agreement_shift, gap_factor
@@ -93,15 +94,13 @@ class Study:
         )
 
     def dilemmas(self, model: str = "simulated") -> pd.DataFrame:
-        """One row per condition and dilemma, as from `scores.per_dilemma`, the short way: without `answers`.
+        """One row per condition and dilemma, as from `scores.per_dilemma` but for basic_value and floor.
 
-        Has what `significance.compare` needs: v, a, n_v, n_a, ad, gap, sign_v, sign_a, ad_low, ad_high,
-        v_plus and its like.
+        The short way: without `answers`.
         """
         score = np.where(self.choices >= 0, SCORES[self.choices], np.nan)
         asked = np.ones((score.shape[1] * score.shape[2], score.shape[3]), dtype=bool)
         v, a = (Side(one.reshape(asked.shape), np.sign(one).reshape(asked.shape), asked) for one in score)
-        (low_v, high_v), (low_a, high_a) = v.mean_range(), a.mean_range()
         who = np.repeat(np.array(self.conditions, dtype=object), len(self.places), axis=0)
         return pd.DataFrame(
             {
@@ -112,18 +111,7 @@ class Study:
                     name: np.tile(self.places[name].to_numpy(object), len(self.conditions))
                     for name in ("item", "value", "topic")
                 },
-                "v": v.mean,
-                "a": a.mean,
-                "n_v": v.n,
-                "n_a": a.n,
-                "ad": np.abs(v.mean - a.mean),
-                "gap": a.mean - v.mean,
-                "sign_v": v.sign,
-                "sign_a": a.sign,
-                "ad_low": np.maximum(0.0, np.maximum(low_v - high_a, low_a - high_v)),
-                "ad_high": np.maximum(high_v - low_a, high_a - low_v),
-                **{f"v_{name}": flags for name, flags in v.possible().items()},
-                **{f"a_{name}": flags for name, flags in a.possible().items()},
+                **of_sides(v, a),
             }
         )
 

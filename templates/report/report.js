@@ -54,6 +54,24 @@
   };
   all("table.sort").forEach(sortable);
 
+  // What is wider than its place can be scrolled with the keyboard too
+
+  const reach = () => {
+    for (const part of all(".scroll, .figure")) {
+      const wide = part.scrollWidth > part.clientWidth || part.scrollHeight > part.clientHeight;
+      part.classList.toggle("wide", part.scrollWidth > part.clientWidth);
+      if (!wide) part.removeAttribute("tabindex");
+      else {
+        const words = one("caption, svg", part);
+        part.tabIndex = 0;
+        part.setAttribute("role", "region");
+        part.setAttribute("aria-label", words ? words.getAttribute("aria-label") || words.textContent.trim() : "Table");
+      }
+    }
+  };
+  window.addEventListener("resize", reach);
+  document.addEventListener("toggle", reach, true);
+
   // The data behind the numbers
 
   const data = JSON.parse(one("#data").textContent);
@@ -98,6 +116,7 @@
         const { model, metric, by } = map.dataset;
         map.hidden = !(model === ofModel.value && metric === ofMetric.value && by === ofBy.value);
       }
+      reach();
     };
     const choices = (name) => distinct(maps.map((map) => map.dataset[name])).map((text) => [text, text]);
     const [modelLabel, ofModel] = chooser("Model", choices("model"), show);
@@ -128,7 +147,7 @@
   const drawn = make("input", { type: "checkbox", on: { change: again } });
   const drawnLabel = make("label", { class: "tick" }, drawn, "with raw replies only");
   const told = make("p", { class: "muted", role: "status" });
-  const place = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Dilemmas" });
+  const place = make("div", { class: "scroll" });
   const detail = make("div");
   const holder = one("#drill");
   holder.append(
@@ -177,6 +196,7 @@
     const table = make("table", {}, make("caption", {}, named(data.models[model]), ", ", named(data.personas[persona].name)),
       make("thead", {}, head), body);
     place.replaceChildren(table);
+    reach();
     if (rows.length > shown)
       place.append(make("button", { type: "button", class: "more", on: { click: () => { shown += STEP; list(); } } },
         `Show more of the ${rows.length - shown} that follow`));
@@ -228,6 +248,7 @@
     const grid = one("table", map);
     const columns = all("thead th.turned", grid).map((head) => head.textContent);
     grid.classList.add("ready");
+    grid.setAttribute("role", "grid");
     const what = (cell) => {
       const cells = all("td", cell.parentNode).filter((other) => other.textContent);
       return { group: one("th[scope=row]", cell.parentNode).textContent, persona: columns[cells.indexOf(cell)] };
@@ -250,12 +271,15 @@
       const cell = event.target.closest("tbody td");
       if (cell && cell.textContent) go(cell);
     });
-    grid.addEventListener("mouseover", (event) => {
+    const tell = (event) => {
       const cell = event.target.closest("tbody td");
       if (!cell || !cell.textContent || cell.title) return;
       const { group, persona } = what(cell);
       cell.title = `${group}, ${persona}: ${map.dataset.metric} ${cell.textContent}`;
-    });
+      cell.setAttribute("aria-label", `${cell.title}; Enter shows its dilemmas`);
+    };
+    grid.addEventListener("mouseover", tell);
+    grid.addEventListener("focusin", tell);
     grid.addEventListener("keydown", (event) => {
       const from = cells.indexOf(event.target);
       if (from < 0) return;
@@ -270,6 +294,6 @@
     });
   }
 
-  list();
   for (const part of all(".scripted")) part.hidden = false;
+  list();
 })();

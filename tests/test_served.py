@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import resource
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +22,10 @@ from dilemmas import config, evaluate
 from dilemmas import study as planning
 from dilemmas.config import ModelConfig
 from dilemmas.errors import DilemmasError, InputError, ModelError, RejectedError, TransientError, UnreachableError
-from dilemmas.models import Model, Request, open_model
-from dilemmas.models.openai import ServedModel
+from dilemmas.models import Model, Request, http, open_model
+from dilemmas.models.served import ServedModel
 from dilemmas.protocols import PROTOCOLS
+from dilemmas.protocols.reading import apart, spoken
 from dilemmas.schema import Capabilities, Message, ProtocolName, Reply, Run, Sampling
 from dilemmas.store import FILE, Store
 
@@ -211,6 +217,9 @@ def test_what_was_found_is_recorded_and_nothing_refused_is_sent(tmp_path: Path) 
         "top_k": False,
         "seed": False,
         "server": "vllm, context 4096",
+        "noise_replies": 0,
+        "noise_nats": None,
+        "noise_texts": None,
     }
     assert (entry.mode, entry.send_seed, entry.sampling.top_k) == ("free", False, 0)
     assert len(sent) == 24
@@ -479,13 +488,26 @@ def test_what_may_pass_is_transient_and_the_client_does_not_ask_again_by_itself(
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)],
+    [
+        *[("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", 0.0), ("soon", None), ("inf", None), ("nan", None)],
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+    ],
 )
 def test_the_servers_wish_to_wait_is_read(header: str, seconds: float | None) -> None:
     with FakeServer(script=to_questions(error(429, "slow down", retry_after=header))) as fake:
         found = failure(fake)
     assert isinstance(found, TransientError)
     assert found.retry_after == seconds
+
+
+def test_the_servers_wish_to_wait_may_be_a_date() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    with FakeServer(script=to_questions(error(503, "later", retry_after=date))) as fake:
+        found = failure(fake)
+    assert isinstance(found, TransientError)
+    assert found.retry_after is not None
+    assert 3000 < found.retry_after <= 3600
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -556,6 +578,83 @@ def test_what_is_no_json_object_is_no_such_server(answer: Answer) -> None:
     assert len(str(found)) < 700
 
 
+@pytest.mark.parametrize("answer", [html(), Answer(body="{" * 200, kind="text/plain"), Answer(body='{"choices": [')])
+def test_garbage_from_a_server_that_has_answered_properly_may_pass(answer: Answer) -> None:
+    async def twice(model: Model) -> Reply:
+        await model.ask(QUESTION)
+        return await model.ask(QUESTION)
+
+    def breaks(seen: Seen) -> Answer | None:
+        return answer if len(fake.questions) == 2 else None
+
+    with FakeServer(script=breaks) as fake, pytest.raises(TransientError, match="no JSON object") as caught:
+        with_model(fake, twice)
+    assert caught.value.status == 200
+    assert caught.value.raw == answer.body
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_body_without_an_end_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> None:
+    monkeypatch.setattr(http, "LARGEST", 2**20)
+    body = b" " * (2**20 + 1 if at_once else 2**23)
+    with FakeServer(script=to_questions(Answer(body=body))) as fake:
+        found = failure(fake)
+    assert isinstance(found, RejectedError)
+    assert "more than 1 MB" in found.what
+
+
+def test_a_compressed_reply_is_read_and_none_is_asked_for() -> None:
+    squeezed = gzip.compress(json.dumps(completion("B").body).encode())
+    with FakeServer(script=to_questions(Answer(body=squeezed, headers={"content-encoding": "gzip"}))) as fake:
+        assert ask(fake).text == "B"
+        assert all("accept-encoding" not in seen.headers for seen in fake.seen)
+
+
+def test_no_cookie_is_kept() -> None:
+    async def twice(model: Model) -> None:
+        await model.ask(QUESTION)
+        await model.ask(QUESTION)
+
+    baker = to_questions(Answer(body=completion("B").body, headers={"set-cookie": "who=me; Path=/"}))
+    with FakeServer(script=baker) as fake:
+        with_model(fake, twice)
+        assert all("cookie" not in seen.headers for seen in fake.seen)
+
+
+def test_nothing_of_netrc_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("default login me password sesame\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with FakeServer() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        assert with_model("http://gpu.example:8000/v1", opened) == "fake"
+        assert proxy.seen[0].path == "http://gpu.example:8000/v1/models"
+        assert not {"authorization", "proxy-authorization"} & set(proxy.seen[0].headers)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9", "http://", "http://[::1"])
+def test_a_proxy_that_cannot_be_used_is_named_as_what_it_is(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("all_proxy", proxy)
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match="proxy") as caught:
+        with_model("http://gpu.example:8000/v1", opened)
+    assert "no_proxy" in caught.value.fix
+
+
+def test_more_requests_than_the_system_allows_open_files_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 512))
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: raised.append(limits))
+    with FakeServer() as fake:
+        with pytest.raises(InputError, match="512") as caught:
+            with_model(fake, opened, concurrency=1000)
+        assert "--concurrency" in caught.value.where
+        assert with_model(fake, opened, concurrency=300) == "fake"
+        assert with_model(fake, opened, concurrency="auto") == "fake"
+    assert raised == [(512, 512), (428, 512), (512, 512)]
+
+
 @pytest.mark.parametrize(
     "body", ["no JSON", "[" * 200_000, [], {}, {"error": "text"}, {"error": None}, {"detail": [1]}]
 )
@@ -619,11 +718,11 @@ def test_a_server_with_an_odd_list_of_models_can_be_asked(listing: Answer) -> No
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"base_url": None}, ["--base-url"]),
+        ({"base_url": ()}, ["--base-url"]),
         ({"name": "embedded"}, ["embedded", "--base-url"]),
         ({"name": "local:x.gguf"}, ["local:x.gguf", "--base-url"]),
         ({"api_key_env": "NO_SUCH_KEY"}, ["NO_SUCH_KEY", "export"]),
-        ({"base_url": "http://a\u0301b/v1"}, ["--base-url", "address"]),
+        ({"base_url": "http://a..b/v1"}, ["--base-url", "address"]),
     ],
 )
 def test_a_model_that_cannot_be_opened_says_which_setting_to_mend(settings: dict[str, Any], words: list[str]) -> None:
@@ -671,3 +770,242 @@ def test_a_key_too_short_to_be_struck_out_is_refused(monkeypatch: pytest.MonkeyP
         assert fake.questions == []
     assert "MY_KEY" in str(error)
     assert "hunt3r2" not in str(error)
+
+
+# Reasoning models
+
+
+THINKING: dict[str, Any] = {
+    "reasoning_effort": "low",
+    "chat_template_kwargs": {"enable_thinking": True, "depth": {"steps": [1, 2]}},
+    "thinking_budget": 64,
+    "extra_body": {"min_p": 0.1},
+}
+SENT = {
+    "reasoning_effort": "low",
+    "chat_template_kwargs": {"enable_thinking": True, "depth": {"steps": [1, 2]}},
+    "thinking_token_budget": 64,
+    "min_p": 0.1,
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_how_a_model_is_to_think_is_sent_with_every_request_and_kept(tmp_path: Path, protocol: ProtocolName) -> None:
+    settings = {f"model.{name}": value for name, value in THINKING.items()}
+    with FakeServer() as fake:
+        run = run_of(fake, tmp_path, **settings, **{"model.protocol": protocol})
+        assert len(fake.questions) == 24
+        assert [body for body in fake.chats if body | SENT != body] == []
+    assert run.models[0].sampling.extra == SENT
+
+
+def test_a_server_that_does_not_know_how_to_think_says_so_before_anything_is_asked() -> None:
+    with FakeServer(unknown=("thinking_token_budget",)) as fake:
+        with pytest.raises(RejectedError, match="thinking_token_budget"):
+            with_model(fake, lambda model: model.probe("reasoned"), thinking_budget=64)
+        assert fake.questions == []
+
+
+def test_a_model_that_thinks_before_it_fits_a_schema_is_found_to_honour_it() -> None:
+    def thinks(seen: Seen) -> Answer | None:
+        if not (seen.is_chat and "response_format" in seen.body):
+            return None
+        assert seen.body["max_tokens"] == 2048
+        return completion('I am to say qzx-7.</think>{"reasoning": "", "answer": "qzx-7"}')
+
+    with FakeServer(script=thinks) as fake:
+        found = with_model(fake, lambda model: model.probe("reasoned"), sampling=Sampling(max_tokens=2048))
+    assert found.reply_schema == "bounded"
+
+
+def reads(text: str, finish: str = "stop", reasoning: str = "") -> tuple[str, str | None]:
+    """Status and letter of a reply to a question with two options."""
+    reply = Reply(text=text, finish_reason=finish, reasoning=reasoning)
+    response = PROTOCOLS["reasoned"].read(reply, ("one", "two"), ("I go", "I stay"))
+    return response.status, response.letter
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking"),
+    [
+        ('<think>A, surely.</think>{"answer": "B"}', "A, surely."),
+        ('A, surely.\n</think>\n\n{"answer": "B"}', "A, surely."),
+        ('<THINKING>A?</THINKING> <think>\nNo.\n</think> {"answer": "B"}', "A?\nNo."),
+        ('<think></think>{"answer": "B"}', ""),
+        ('{"answer": "B"}', ""),
+    ],
+)
+def test_thinking_is_told_from_the_answer_wherever_it_stands(text: str, thinking: str) -> None:
+    assert reads(text) == ("answered", "B")
+    assert apart(text).thinking == thinking
+    assert apart(text, "apart").thinking == f"apart\n{thinking}".strip()
+    assert apart(text).words == '{"answer": "B"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "reasoning", "cause"),
+    [
+        ("<think>A or", "length", "", "thinking"),
+        ("", "length", "A or", "thinking"),
+        ("<think>A</think>", "length", "", "thinking"),
+        ('<think>A</think>{"reas', "length", "", "reply"),
+        ('{"reas', "length", "", "reply"),
+        ("<think>A or", "stop", "", "thinking does not end"),
+    ],
+)
+def test_a_reply_that_was_cut_off_tells_whether_it_was_in_its_thinking(
+    text: str, finish: str, reasoning: str, cause: str
+) -> None:
+    found = spoken(Reply(text=text, finish_reason=finish, reasoning=reasoning))
+    assert found.trouble == "unreadable"
+    assert found.reason.startswith(f"cut off: the {cause}")
+
+
+# Strict, and what is not
+
+
+def likely(*logprobs: float) -> Answer:
+    listed = [{"token": token, "logprob": value} for token, value in zip("ABC", logprobs, strict=True)]
+    return completion("A", logprobs={"content": [{"top_logprobs": listed}]})
+
+
+def noise_of(server: FakeServer, protocol: ProtocolName, **settings: Any) -> Capabilities:
+    return with_model(server, lambda model: model.probe(protocol, noise=True), **settings)
+
+
+def is_noise(body: dict[str, Any]) -> bool:
+    """Whether one of the two questions is asked that show a server's noise."""
+    return "moving house" in body["messages"][-1]["content"]
+
+
+def test_the_noise_of_log_probabilities_is_that_of_the_letters() -> None:
+    """The first question's A goes up and down by .25 and its B by .125; its C is no option, and the second has less."""
+    first = iter([(-0.5, -1.0, -9.0), (-0.5, -1.125, -9.0), (-0.75, -1.0, -3.0), (-0.5, -1.0, -9.0)])
+    second = iter([(-2.5, -1.0, -9.0), (-2.5, -1.0, -9.0), (-2.5, -1.0625, -9.0), (-2.5, -1.0, -9.0)])
+
+    def noisy(seen: Seen) -> Answer | None:
+        if not (seen.is_chat and is_noise(seen.body)):
+            return None
+        with turn:
+            return likely(*next(first if "A) I help" in seen.prompt else second))
+
+    turn = threading.Lock()
+    with FakeServer(script=noisy) as fake:
+        found = noise_of(fake, "logprob")
+        asked = [body for body in fake.chats if is_noise(body)]
+    assert len(asked) == 8
+    assert {(body["max_tokens"], body["temperature"], body["top_logprobs"]) for body in asked} == {(1, 0, 20)}
+    assert (found.noise_replies, found.noise_nats, found.noise_texts) == (8, 0.25, None)
+
+
+def test_the_noise_of_words_is_the_number_of_replies_that_differ_from_the_first() -> None:
+    words = iter(["one", "other", "one", "new", "one", "one", "new", "other"])
+
+    def noisy(seen: Seen) -> Answer | None:
+        return completion(next(words)) if seen.is_chat and is_noise(seen.body) else None
+
+    with FakeServer(script=noisy) as fake:
+        found = noise_of(fake, "reasoned", concurrency=1)
+        asked = [body for body in fake.chats if is_noise(body)]
+    assert (found.noise_replies, found.noise_nats, found.noise_texts) == (8, None, 3)
+    assert {(body["seed"], body["temperature"]) for body in asked} == {(1, 0.2)}
+
+
+def test_noise_that_could_not_be_measured_is_missing() -> None:
+    def silent(seen: Seen) -> Answer | None:
+        return error(500, "out of memory") if seen.is_chat and is_noise(seen.body) else None
+
+    with FakeServer(script=silent) as fake:
+        found = noise_of(fake, "logprob")
+    assert (found.noise_replies, found.noise_nats) == (0, None)
+
+
+def owned_by(owner: str) -> Script:
+    listing = Answer(body={"data": [{"id": "fake", "owned_by": owner}]})
+    return lambda seen: None if seen.is_chat else listing
+
+
+@pytest.mark.parametrize(
+    ("owner", "settings", "sent"),
+    [
+        ("llamacpp", {"strict": True}, False),
+        ("vllm", {"strict": True}, None),
+        ("vllm", {"strict": True, "extra_body": {"cache_prompt": False}}, False),
+        ("llamacpp", {}, None),
+    ],
+)
+def test_strict_leaves_the_prompt_cache_of_llama_cpp_unused(
+    tmp_path: Path, owner: str, settings: dict[str, Any], sent: bool | None
+) -> None:
+    with FakeServer(script=owned_by(owner)) as fake:
+        run_of(fake, tmp_path, **{f"model.{name}": value for name, value in settings.items()})
+        assert {body.get("cache_prompt") for body in fake.chats} == {sent}
+
+
+def test_strict_has_one_request_in_flight() -> None:
+    async def capacity(model: Model) -> int:
+        return model.capacity
+
+    with FakeServer() as fake:
+        assert with_model(fake, capacity, strict=True) == 1
+        assert with_model(fake, capacity) == 8
+        assert with_model(fake, capacity, concurrency=17) == 17
+
+
+# Several servers
+
+
+def share(servers: list[FakeServer], do: Callable[[Model], Awaitable[T]], **settings: Any) -> T:
+    return with_model(servers[0], do, base_url=[server.address for server in servers], **settings)
+
+
+def test_several_servers_share_the_work() -> None:
+    async def many(model: Model) -> int:
+        await asyncio.gather(*(model.ask(QUESTION) for _ in range(12)))
+        return model.capacity
+
+    with FakeServer() as one, FakeServer() as two:
+        assert share([one, two], many, concurrency=3) == 6
+        assert len(one.questions) + len(two.questions) == 12
+        assert one.questions
+        assert two.questions
+
+
+def test_what_all_servers_can_do_is_what_the_weakest_can() -> None:
+    able, weak = FakeServer(most_logprobs=20), FakeServer(most_logprobs=5, schema="plain", unknown=("seed",))
+    with able, weak:
+        assert share([able, weak], lambda model: model.probe("logprob")).top_logprobs == 5
+        found = share([able, weak], lambda model: model.probe("reasoned"))
+    assert (found.reply_schema, found.seed, found.top_k) == ("plain", False, True)
+    assert found.server == "vllm, context 4096"
+
+
+def test_a_server_with_another_model_is_named() -> None:
+    with FakeServer() as one, FakeServer(models=("other",)) as two:
+        with pytest.raises(RejectedError, match="other") as caught:
+            share([one, two], opened)
+        assert caught.value.where == two.address
+
+
+def test_a_server_that_does_not_answer_at_the_start_is_noted_and_set_aside() -> None:
+    gone = f"http://127.0.0.1:{closed_port()}/v1"
+
+    async def several(model: Model) -> tuple[str, ...]:
+        assert isinstance(model, ServedModel)
+        await model.probe("reasoned")
+        await asyncio.gather(*(model.ask(QUESTION) for _ in range(8)))
+        assert [one.set_aside for one in model.standing()] == [True, False]
+        return model.notices
+
+    with FakeServer() as one:
+        (notice,) = with_model(one, several, base_url=[gone, one.address], concurrency=2)
+        assert len(one.questions) == 8
+    assert gone in notice
+    assert "nobody answers" in notice
+
+
+def test_no_server_at_all_is_an_error() -> None:
+    urls = [f"http://127.0.0.1:{closed_port()}/v1" for _ in range(2)]
+    with pytest.raises(UnreachableError) as caught:
+        with_model(urls[0], opened, base_url=urls)
+    assert caught.value.where in urls

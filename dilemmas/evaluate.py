@@ -325,12 +325,17 @@ class _Asker:
     def _claim(self, batch: Sequence[Planned]) -> list[Planned]:
         """Note trials in the store; those that are to be asked here."""
         self._store.add_trials(batch)
-        mine, there = list[Planned](), 0
+        mine, there, seen = list[Planned](), 0, set[str]()
+        claims = self._store.claim([planned.trial.id for planned in batch])
         for planned in batch:
-            claim = self._store.claim(planned.trial.id)
-            there += claim == "answered"
-            if claim != "answered":
-                (mine if claim == "mine" else self._taken).append(planned)
+            name = planned.trial.id
+            if claims[name] == "answered":
+                there += 1
+            elif claims[name] == "taken" or name in seen:  # the same words, as another persona
+                self._taken.append(planned)
+            else:
+                mine.append(planned)
+                seen.add(name)
         for other in self._others:
             found = other.outcomes_of(one.trial.id for one in mine)
             self._store.adopt(found)

@@ -13,6 +13,8 @@ from typing import TypeVar
 from dilemmas.store import Store
 
 T = TypeVar("T")
+PAUSE = 0.002
+"""Seconds to wait for more, where many answers come at once: fewer transactions are less work."""
 
 
 class GroupCommit:
@@ -24,6 +26,8 @@ class GroupCommit:
         self._waiting: list[Callable[[], object]] = []
         self._next: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._crowd = 0
+        """How many were written together last."""
 
     def soon(self, write: Callable[[], object]) -> asyncio.Future[None]:
         """Have something written with whatever else is waiting.
@@ -50,10 +54,12 @@ class GroupCommit:
             await asyncio.wait(self._tasks)
 
     async def _write(self) -> None:
+        if self._crowd > 1:
+            await asyncio.sleep(PAUSE)
         async with self._turn:
             waiting, done = self._waiting, self._next
             assert done is not None
-            self._waiting, self._next = [], None
+            self._waiting, self._next, self._crowd = [], None, len(waiting)
             try:
                 async with self._store.together_later():
                     for write in waiting:

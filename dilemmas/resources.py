@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from dilemmas import __version__
@@ -120,9 +121,13 @@ def now() -> str:
 def versions() -> dict[str, str]:
     """Versions of this package, of Python, of SQLite and of the libraries that numbers depend on."""
     found = {"dilemmas": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    for library in LIBRARIES:
-        try:
-            found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return found | {library: version for library in LIBRARIES if (version := _version(library))}
+
+
+@cache
+def _version(library: str) -> str:
+    """A library's version; empty where it is not installed."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -15,7 +15,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import cache, lru_cache
@@ -278,7 +278,7 @@ class Store:
                 references = [[message.role, self._text(message.content)] for message in trial.messages]
                 self._db.execute(
                     "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
-                    (trial.id, trial.protocol, _json(rest), _json(references), self._text(_json(options))),
+                    (trial.id, trial.protocol, _json(rest), _json(references), self._text(_listed(options))),
                 )
                 noted = self._db.execute(
                     "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET trial = excluded.trial "
@@ -321,13 +321,16 @@ class Store:
 
     # Asking
 
-    def claim(self, trial: str) -> str:
-        """Take a trial: `mine`, `taken` (it is being asked, here or by another process) or `answered`."""
+    def claim(self, trials: Sequence[str]) -> dict[str, str]:
+        """Take trials: each is `mine`, `taken` (it is being asked, here or by another process) or `answered`."""
+        ids, found = _json(trials), dict.fromkeys(trials, "mine")
         with self.together():
-            if self._db.execute("SELECT 1 FROM replies WHERE trial = ?", (trial,)).fetchone():
-                return "answered"
-            claim = self._db.execute("INSERT OR IGNORE INTO claims VALUES (?, ?)", (trial, self._owner))
-        return "mine" if claim.rowcount else "taken"
+            for table, standing in (("claims", "taken"), ("replies", "answered")):
+                query = f"SELECT trial FROM {table} WHERE trial IN (SELECT value FROM json_each(?))"  # noqa: S608
+                found |= {row[0]: standing for row in self._db.execute(query, (ids,))}
+            mine = [(trial, self._owner) for trial, standing in found.items() if standing == "mine"]
+            self._db.executemany("INSERT INTO claims VALUES (?, ?)", mine)
+        return found
 
     def release(self, trial: str) -> None:
         """Give a claimed trial back unanswered."""
@@ -630,6 +633,10 @@ _checksum = lru_cache(maxsize=_REMEMBERED)(sha256)
 
 def _json(data: object) -> str:
     return orjson.dumps(data).decode()
+
+
+_listed = lru_cache(maxsize=_REMEMBERED)(_json)
+"""The options of a question, of which there are few orders."""
 
 
 def _tuple(record: str) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ class Life(RuleBasedStateMachine):
     @rule(trial=st.sampled_from(IDS))
     def claim(self, trial: str) -> None:
         expected = "answered" if trial in self.kept else "taken" if trial in self.claimed else "mine"
-        assert self.store.claim(trial) == expected
+        assert self.store.claim([trial])[trial] == expected
         if expected == "mine":
             self.claimed.add(trial)
 
@@ -298,7 +298,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 with Store.writing(path) as store:
     for trial in ids:
-        if store.claim(trial) == "mine":
+        if store.claim([trial])[trial] == "mine":
             print(trial, flush=True)
             if mode == "work":
                 store.put(trial, Reply(text="B"), Response(status="answered", code="two", letter="B"), 1)
@@ -374,12 +374,12 @@ def test_the_claims_of_a_killed_process_are_released_and_those_of_a_living_one_a
     assert [holder.stdout.readline().strip() for _ in range(3)] == [*IDS[:2], "held"]
     store.release_dead()
     store.release(IDS[0])
-    assert [store.claim(trial) for trial in IDS[:3]] == ["taken", "taken", "mine"]
+    assert [store.claim([trial])[trial] for trial in IDS[:3]] == ["taken", "taken", "mine"]
     holder.kill()
     holder.wait(timeout=TIMEOUT)
-    assert store.claim(IDS[0]) == "taken"
+    assert store.claim([IDS[0]])[IDS[0]] == "taken"
     store.release_dead()
-    assert [store.claim(trial) for trial in IDS[:3]] == ["mine", "mine", "taken"]
+    assert [store.claim([trial])[trial] for trial in IDS[:3]] == ["mine", "mine", "taken"]
     assert len(list(path.parent.glob(".asking-*"))) == 2
     with Store.writing(path):
         pass
@@ -390,9 +390,9 @@ def test_leaving_gives_claims_back(path: Path) -> None:
     with Store.writing(path) as first:
         first.add_trials(TRIALS)
         with Store.writing(path) as second:
-            assert second.claim(IDS[0]) == "mine"
-            assert first.claim(IDS[0]) == "taken"
-        assert first.claim(IDS[0]) == "mine"
+            assert second.claim([IDS[0]])[IDS[0]] == "mine"
+            assert first.claim([IDS[0]])[IDS[0]] == "taken"
+        assert first.claim([IDS[0]])[IDS[0]] == "mine"
 
 
 def as_other_program(path: Path) -> None:

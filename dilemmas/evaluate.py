@@ -374,7 +374,7 @@ class _Asker:
         def failed(error: RejectedError | TransientError) -> None:
             rejected = isinstance(error, RejectedError)
             kind = "rejected" if rejected else type(error).__name__
-            self._commits.soon(partial(self._store.put_attempt, trial.id, kind, error.status, error.what))
+            self._commits.by_the_way(partial(self._store.put_attempt, trial.id, kind, error.status, error.what))
             outcome.failed_attempts += 1
             outcome.last_failure = error.what
             if rejected:

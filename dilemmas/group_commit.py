@@ -35,13 +35,20 @@ class GroupCommit:
         Returns:
             A future that is done when it is on disk, and fails with a StoreError when it cannot be.
         """
+        return asyncio.shield(self._joined(write))  # who gives up waiting does not stop the others' writing
+
+    def by_the_way(self, write: Callable[[], object]) -> None:
+        """Have something written for which nobody waits."""
+        self._joined(write)
+
+    def _joined(self, write: Callable[[], object]) -> asyncio.Future[None]:
         self._waiting.append(write)
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
             task = asyncio.create_task(self._write())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return asyncio.shield(self._next)  # who gives up waiting does not stop the others' writing
+        return self._next
 
     async def alone(self, do: Callable[[], T]) -> T:
         """What `do` gives, once what it wrote is on disk."""

@@ -70,7 +70,7 @@ def test_a_failure_reaches_all_who_share_the_transaction_and_leaves_nothing_of_i
 def test_what_nobody_waits_for_is_written_by_the_end(store: Store, tmp_path: Path) -> None:
     async def leave() -> None:
         commits = GroupCommit(store)
-        commits.soon(partial(add, store, "item-1"))
+        commits.by_the_way(partial(add, store, "item-1"))
         given_up = asyncio.ensure_future(commits.soon(partial(add, store, "item-2")))
         await asyncio.sleep(0)
         given_up.cancel()

@@ -325,6 +325,23 @@ def test_models_that_were_asked_alike_share_a_sentence(three: Done) -> None:
     assert "m-2 and m-10 were asked by the protocol reasoned" in page.text
 
 
+def test_further_fields_and_noise_are_told_where_there_are_any(three: Done) -> None:
+    run = three.found.run
+    assert run is not None
+    model = run.models[0]
+    thinking = model.model_copy(
+        update={
+            "sampling": model.sampling.model_copy(update={"extra": {"reasoning_effort": "low<b>"}}),
+            "capabilities": model.capabilities.model_copy(
+                update={"noise_replies": 8, "noise_texts": 3, "noise_nats": 0.0541}
+            ),
+        }
+    )
+    page = words(dataclasses.replace(three.found, run=run.model_copy(update={"models": (thinking,)})))
+    assert "reasoning_effort = low<b>" in page.text
+    assert "3 of 8 replies differed, log-probabilities by up to 0.054 nats" in page.text
+
+
 def test_one_dilemma_is_shown_word_for_word(three: Done) -> None:
     stated, acted = three.found.examples["stated"], three.found.examples["acted"]
     assert [message.role for message in stated] == ["system", "user"]

@@ -395,7 +395,7 @@ def _with_detectable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _examples(store: Store, answers: pd.DataFrame) -> dict[str, tuple[Message, ...]]:
-    first = answers[answers["item"] == next(iter(store.records("items")))]
+    first = answers[(answers["item"] == next(iter(store.records("items")))) & answers["trial"].notna()]
     personas = first[first["category"] != "baseline"]
     shown = (first if personas.empty else personas).drop_duplicates("side").sort_values("side", ascending=False)
     return {str(side): store.messages(trial) for side, trial in zip(shown["side"], shown["trial"], strict=True)}

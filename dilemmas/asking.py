@@ -15,10 +15,10 @@ from typing import TypeVar
 from dilemmas.errors import DilemmasError, GoneError, RejectedError, TransientError, UnreachableError
 from dilemmas.flow.pool import LONGEST_WAIT
 
-REJECTED_FOR_ALL = frozenset({401, 403, 404})
-"""Statuses that any other request would meet as well: a wrong key, address or model."""
-MOST_REJECTED = 3
-"""Items rejected, before any brought a reply, after which nothing more is asked."""
+REJECTED_FOR_ALL = frozenset({301, 302, 303, 307, 308, 401, 402, 403, 404, 407})
+"""Statuses that any other request would meet as well: a wrong key, address or model, or no money left."""
+MOST_REJECTED, MOST_IN_A_ROW = 3, 50
+"""Items rejected, before any brought a reply and since the last that did, after which nothing more is asked."""
 
 T = TypeVar("T")
 Failure = RejectedError | TransientError
@@ -98,8 +98,13 @@ class Workers:
                     return None
                 continue
             self._answered = True
+            self._rejected.clear()
             return reply
         return None
+
+    def has_answered(self) -> None:
+        """Note that it is known to answer: a refusal is about its item alone."""
+        self._answered = True
 
     def set_aside(self, item: str, error: RejectedError) -> None:
         """Leave an item that the server refuses, so that the others can go on.
@@ -108,7 +113,8 @@ class Workers:
             RejectedError: the same one, where it is plainly not the item that is wrong.
         """
         self._rejected.add(item)
-        if error.status in REJECTED_FOR_ALL or (not self._answered and len(self._rejected) >= MOST_REJECTED):
+        most = MOST_IN_A_ROW if self._answered else MOST_REJECTED
+        if error.status in REJECTED_FOR_ALL or len(self._rejected) >= most:
             raise error
 
     def stop(self, error: DilemmasError) -> None:

@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -40,13 +40,23 @@ def setting(default: Any, *, changes_answer: bool, **limits: Any) -> Any:
     return Field(default=default, json_schema_extra={"changes_answer": changes_answer}, **limits)
 
 
+def _names(held: JsonValue) -> Iterator[str]:
+    """All names in some fields, at any depth."""
+    if isinstance(held, dict):
+        yield from held
+    for inner in held.values() if isinstance(held, dict) else held if isinstance(held, list) else ():
+        yield from _names(inner)
+
+
 def _check_fields(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Further fields of a request, if they can be sent, and kept with each trial.
 
     Raises:
         ValueError: one holds a number that JSON cannot carry, or has the name of a secret.
     """
-    if any(re.search(r"(?i)api.?key|authorization|password|secret", name) for name in fields):
+    if any(
+        re.search(r"(?i)api.?key|authorization|password|secret|access.?token|bearer", name) for name in _names(fields)
+    ):
         raise ValueError("must hold no secret: it is kept with every trial; name a key with api_key_env")
     try:
         json.loads(canonical_json(fields), parse_int=_of_64_bits)
@@ -148,14 +158,16 @@ class ModelConfig(Record):
     @classmethod
     def _carries_what_else_is_sent(cls, sampling: Sampling, others: ValidationInfo) -> Sampling:
         """Fields that only some servers know can change an answer, so they go where a trial's id is made of."""
-        given = others.data
+        given, body = others.data, others.data.get("extra_body", {})
+        if given.get("strict") and body.get("cache_prompt"):
+            raise ValueError("is strict, and its extra_body turns cache_prompt on: leave out one of the two")
         fields: dict[str, JsonValue] = {
             "cache_prompt": False if given.get("strict") else None,
             "reasoning_effort": given.get("reasoning_effort"),
             "chat_template_kwargs": given.get("chat_template_kwargs") or None,
             "thinking_token_budget": given.get("thinking_budget"),
         }
-        extra = {name: value for name, value in fields.items() if value is not None} | given.get("extra_body", {})
+        extra = {name: value for name, value in fields.items() if value is not None} | body
         if any(name not in extra or extra[name] != value for name, value in sampling.extra.items()):
             raise ValueError("has no setting extra: give these fields as extra_body, under [model]")
         return sampling.model_copy(update={"extra": extra})
@@ -300,12 +312,24 @@ def load(path: Path | None, overrides: dict[str, Any]) -> RunConfig:
             inner = table.setdefault(name, {})
             table = inner if isinstance(inner, dict) else {}
         table[key] = value
+    _forget_the_address(data, given)
     if "models" not in data:
         data["models"] = (data.pop("model", {}),)
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
         raise _config_error(error, path, text, set(given), place) from None
+
+
+def _forget_the_address(data: dict[str, Any], given: dict[str, Any]) -> None:
+    """A model that runs in this process, named in place of the file's, does not have the address of that one."""
+    from dilemmas.models import in_process
+
+    model = data.get("model")
+    if isinstance(model, dict) and in_process(str(given.get("model.name", ""))):
+        for key in ("base_url", "api_key_env"):
+            if f"model.{key}" not in given:
+                model.pop(key, None)
 
 
 def _pick(data: dict[str, Any], given: dict[str, Any], where: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -29,7 +29,7 @@ from dilemmas.resources import now, versions, write_text
 from dilemmas.schedule import Schedule
 from dilemmas.schema import Asking, DatasetUsed, ProtocolName, Run, canonical_json
 from dilemmas.store import FILE, Planned, Store
-from dilemmas.study import Study, answered, asking_of, check_same_run, design_of, plan
+from dilemmas.study import Study, answered, asking_of, check_same_run, design_of, known_name, plan
 
 SMALLEST_BATCH, LARGEST_BATCH = 12, 1024
 """Trials that are rendered and claimed at once: twice as many as may be in flight, within these bounds."""
@@ -113,6 +113,11 @@ async def evaluate(
         _check_names([asking.name for _, _, asking in models])
         with Store.writing(folder / FILE) as store, _others(reuse, folder) as others:
             _begin(study, store, [asking for _, _, asking in models])
+            for one in unasked:
+                one.reused = answered(study, known_name(one.model), store)
+                one.open = one.planned - one.reused
+                if not one.open:
+                    one.stopped = None  # there was nothing to ask
             commits = GroupCommit(store)
             askers = [
                 _Asker(
@@ -264,18 +269,25 @@ class _Asker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._working = self._known = self._found = 0
         self._taken: list[Planned] = []
+        self._failed: set[str] = set()
+        """Trials that are set aside, and those of the same words with them."""
         self._started = time.monotonic()
 
     async def ask_all(self, study: Study, asking: Asking) -> None:
         """Ask trials until none is left; wait for those that another process is asking."""
         self.outcome.planned = study.size
         self._known = answered(study, asking.name, self._store)
+        if self._known:
+            self._workers.has_answered()
         self._count_reused(0)
         self._note()
         todo = plan(study, asking)
         while True:
             await self._go_through(todo)
             self.outcome.stopped = self._workers.stopped
+            if self.outcome.stopped:
+                with suppress(StoreError):  # perhaps that is why
+                    await self._commits.alone(partial(self._store.release_all, asking.name))
             if self.outcome.stopped or not self._taken:
                 break
             await asyncio.sleep(0.5)
@@ -318,6 +330,8 @@ class _Asker:
                 for _, together in groupby(missing, attrgetter("trial.persona", "trial.item")):
                     await self._schedule.add(list(together), most=wanted // 6)
                 self._note()
+                if self._workers.stopped:
+                    return
         except StoreError as error:
             self._stop(error)
         self._schedule.end()
@@ -333,6 +347,9 @@ class _Asker:
                 there += 1
             elif claims[name] == "taken" or name in seen:  # the same words, as another persona
                 self._taken.append(planned)
+            elif name in self._failed:
+                self._store.release(name)
+                self.outcome.set_aside += 1
             else:
                 mine.append(planned)
                 seen.add(name)
@@ -365,6 +382,7 @@ class _Asker:
     def _stop(self, error: DilemmasError) -> None:
         self._workers.stop(error)
         self._schedule.stop()
+        self._model.close()
 
     async def _ask(self, planned: Planned) -> None:
         """Ask one trial until it is answered, refused or its attempts are used up."""
@@ -388,6 +406,7 @@ class _Asker:
             reply, why = None, error
         if reply is None:
             await self._commits.soon(partial(self._store.release, trial.id))
+            self._failed.add(trial.id)
             outcome.set_aside += not self._workers.stopped
             if why is not None:
                 self._workers.set_aside(trial.item, why)

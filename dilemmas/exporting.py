@@ -101,7 +101,10 @@ def export(
         )
     if out.exists() and not force:
         raise InputError("is there already", where=str(out), fix="Name another file with --out, or give --force.")
-    if out.resolve().parent == folder.resolve() and out.name.startswith((FILE, f".{FILE}", "manifest.json")):
+    if out.exists() and not out.is_file():
+        raise InputError("is no file that can be written over", where=str(out), fix="Name another file with --out.")
+    out = out.resolve()  # what a link leads to is written, and the link stays
+    if out.parent == folder.resolve() and out.name.startswith((FILE, f".{FILE}", "manifest.json")):
         raise InputError("is a part of the run", where=str(out), fix="Name another file with --out.")
     columns = {**COLUMNS, "messages": str} if prompts else COLUMNS
     writers: dict[Format, Writer] = {"parquet": _parquet, "jsonl": _json_lines, "csv": partial(_csv, safe=safe)}

@@ -309,6 +309,10 @@ class Store:
 
     def is_untouched(self) -> bool:
         """Whether nothing was answered yet and nobody is asking."""
+        if self._owner:  # whoever has just begun has claimed nothing yet
+            own = self._lock_path(self._owner)
+            if any(_alive(path) for path in self._path.parent.glob(".asking-*") if path != own):
+                return False
         return not any(
             self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
             for table in ("replies", "claims")
@@ -336,6 +340,14 @@ class Store:
         """Give a claimed trial back unanswered."""
         with self.together():
             self._db.execute("DELETE FROM claims WHERE trial = ? AND owner = ?", (trial, self._owner))
+
+    def release_all(self, model: str) -> None:
+        """Give back all trials of a model that were claimed here."""
+        with self.together():
+            self._db.execute(
+                "DELETE FROM claims WHERE owner = ? AND trial IN (SELECT trial FROM cells WHERE model = ?)",
+                (self._owner, model),
+            )
 
     def release_dead(self) -> None:
         """Give back what processes claimed that have died since."""
@@ -403,13 +415,26 @@ class Store:
             yield Stored(trial, protocol, shown(order), _tuple(options), Reply.model_validate_json(reply), number)
 
     def outcomes_of(self, trials: Iterable[str]) -> list[Adopted]:
-        """The outcomes of some trials, as they stand; nothing for one without."""
+        """The outcomes of some trials, as they stand; nothing for one without.
+
+        Raises:
+            StoreError: one of them cannot be read.
+        """
         rows = self._db.execute(
             "SELECT trial, reply, at, parser, status, response FROM replies JOIN responses USING (trial) "
             "WHERE trial IN (SELECT value FROM json_each(?))",
             (json.dumps(list(trials)),),
         )
-        return [Adopted(*row) for row in rows]
+        found = [Adopted(*row) for row in rows]
+        try:
+            for one in found:
+                Reply.model_validate_json(one.reply)
+                Response.model_validate_json(one.response)
+        except ValidationError:
+            raise StoreError(
+                "holds a record that no run of this version has", where=str(self._path), fix="Restore it from a copy."
+            ) from None
+        return found
 
     def replies_to(self, trials: Iterable[str]) -> dict[str, Reply]:
         """The replies to some trials; nothing for one without."""
@@ -696,8 +721,8 @@ def _writable(folder: Path) -> Iterator[None]:
 def _alive(path: Path) -> bool:
     """Whether a process holds this lock file."""
     try:
-        with path.open("r+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with path.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except OSError:

@@ -239,7 +239,7 @@ def plan_summary(study: Study, config: ModelConfig, runs: Path) -> dict[str, Any
         workers = config.concurrency
     can_all = Capabilities(top_logprobs=20, reply_schema="bounded")
     asking = asking_of(config, ModelIdentity(name=config.name), protocol, can_all)
-    model = _known_name(config.name)
+    model = known_name(config.name)
     known = _answered(study, model, runs)
     characters, examples = 0, dict[str, list[dict[str, str]]]()
     for planned in plan(study, asking):
@@ -268,7 +268,7 @@ def plan_summary(study: Study, config: ModelConfig, runs: Path) -> dict[str, Any
     }
 
 
-def _known_name(name: str) -> str:
+def known_name(name: str) -> str:
     """Name under which a configured model stands in a store."""
     if name == EMBEDDED:
         return Path(WEIGHTS).stem

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from virtual_time import SimulatedServer, now, pool, run
 
-from dilemmas.asking import MOST_REJECTED, Workers
+from dilemmas.asking import MOST_IN_A_ROW, MOST_REJECTED, Workers
 from dilemmas.errors import DilemmasError, GoneError, ModelError, RejectedError, TransientError, UnreachableError
 
 
@@ -30,6 +30,21 @@ def test_items_that_a_server_refuses_are_set_aside_once_it_has_answered_another(
     asyncio.run(run())
 
 
+def test_a_server_that_begins_to_refuse_everything_is_not_asked_on() -> None:
+    async def answer() -> str:
+        return "yes"
+
+    workers = Workers(1, 1)
+    workers.has_answered()
+    for number in range(MOST_IN_A_ROW - 1):
+        workers.set_aside(f"item-{number}", rejected())
+    asyncio.run(workers.insist("another", answer, lambda error: None))
+    for number in range(MOST_IN_A_ROW - 1):
+        workers.set_aside(f"item-{number}", rejected())
+    with pytest.raises(RejectedError):
+        workers.set_aside("one too many", rejected())
+
+
 def test_a_server_that_refuses_one_after_the_other_is_not_asked_on() -> None:
     workers = Workers(1, 1)
     for number in range(MOST_REJECTED - 1):
@@ -39,7 +54,7 @@ def test_a_server_that_refuses_one_after_the_other_is_not_asked_on() -> None:
         workers.set_aside("another", rejected())
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [302, 401, 402, 403, 404, 407])
 def test_what_any_other_request_would_meet_stops_at_once(status: int) -> None:
     with pytest.raises(RejectedError):
         Workers(1, 1).set_aside("item", rejected(status))

@@ -470,3 +470,26 @@ def test_a_bad_setting_of_the_model_that_was_picked_has_its_line(toml: Write) ->
     assert refused(path, model__name="two").where == f"{path}, line 11, setting model.base_url"
     assert load(path, {"model.name": "one"}).model.name == "one"
     assert refused(path, model__name="one", model__timeout=0.0).where == "setting model.timeout"
+
+
+def test_a_model_of_this_process_does_not_take_the_address_of_the_one_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[model]\nname = "org/model"\nbase_url = "http://gpu:8000/v1"\napi_key_env = "SERVER_KEY"\n')
+    chosen = load(path, {"model.name": "scripted"}).model
+    assert (chosen.name, chosen.base_url, chosen.api_key_env) == ("scripted", (), None)
+    assert load(path, {}).model.base_url == ("http://gpu:8000/v1",)
+
+
+def test_strict_is_not_undone_by_another_field(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("[model]\nstrict = true\nextra_body = { cache_prompt = true }\n")
+    with pytest.raises(InputError, match="cache_prompt"):
+        load(path, {})
+
+
+@pytest.mark.parametrize("fields", ['{ a = { api_key = "x" } }', '{ a = [{ access_token = "x" }] }'])
+def test_no_secret_hides_in_a_table_of_a_table(tmp_path: Path, fields: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(f"[model]\nextra_body = {fields}\n")
+    with pytest.raises(InputError, match="secret"):
+        load(path, {})

@@ -56,7 +56,7 @@ class Wayward(ScriptedModel):
         self._pool = Pool([None], concurrency=concurrency, names=["http://server"], patience=0)
 
     async def ask(self, request: Request) -> Reply:
-        async with self._pool.slot(request.messages[-1].content):
+        async with self._pool.slot(request.about):
             self.requests += 1
             error = self._fault(self.requests)
             if error is not None:
@@ -681,3 +681,58 @@ def test_answers_of_another_run_are_taken_over_where_the_trial_is_the_same(
         ask("second", ("second",), persona_set="three", limit=5)
     with pytest.raises(StoreError, match="no such run"):
         ask("fourth", ("nowhere",))
+
+
+def test_a_stop_ends_the_plan_too_and_leaves_nothing_claimed(
+    scripted_run: Ask, use: Callable[[Wayward], Wayward]
+) -> None:
+    def fault(number: int) -> RejectedError | None:
+        return RejectedError("no such key", status=401) if number > 3 else None
+
+    model = use(Wayward(fault))
+    outcome, folder = scripted_run(limit=24, persona_set="twelve")
+    assert isinstance(outcome.stopped, RejectedError)
+    assert model.requests == 4
+    assert rows(folder, "SELECT count(*) FROM claims") == [(0,)]
+    assert rows(folder, "SELECT count(*) FROM trials")[0][0] < outcome.planned / 4
+    assert outcome.open == outcome.planned - 3
+    found = analysis.analyse(folder)
+    assert (found.answers["status"] == "open").sum() == outcome.open, "what was never planned is open, not absent"
+
+
+def test_twins_share_their_attempts(scripted_run: Ask, use: Callable[[Wayward], Wayward], tmp_path: Path) -> None:
+    twins = tmp_path / "twins.toml"
+    twins.write_text("".join(f'[[persona]]\nid = "{name}"\ngrid = 4711\n' for name in ("one", "two", "three")))
+    model = use(Wayward(lambda number: passing() if number > 6 else None))
+    outcome, _ = scripted_run(persona_set=str(twins), limit=1, **{"model.attempts": 2})
+    assert counted(outcome) == (0, 6, 18)
+    assert outcome.set_aside == 18
+    assert model.requests == 6 + 6 * 2
+
+
+def test_a_run_that_was_answered_before_is_not_stopped_by_refused_items(
+    scripted_run: Ask, use: Callable[[Wayward], Wayward]
+) -> None:
+    use(Wayward())
+    scripted_run(persona_set="none", limit=1)
+    use(Wayward(lambda number: RejectedError("filtered", status=400) if number <= 24 else None))
+    outcome, _ = scripted_run(persona_set="none", limit=12)
+    assert outcome.stopped is None
+    assert (outcome.asked, outcome.set_aside) == (11 * 6 - 24, 24)
+
+
+def test_a_damaged_run_is_not_reused(tmp_path: Path, use: Callable[[Wayward], Wayward]) -> None:
+    def ask(run: str, *reuse: Path) -> evaluate.Outcome:
+        chosen = config.load(None, {"name": run, "limit": 1, "persona_set": "none", "model.name": "scripted"})
+        return asyncio.run(evaluate.evaluate(planning.prepare(chosen), tmp_path, reuse=reuse))
+
+    use(Wayward())
+    ask("damaged")
+    with closing(sqlite3.connect(tmp_path / "damaged" / FILE)) as db:
+        db.execute("UPDATE replies SET reply = '{'")
+        db.commit()
+    stopped = ask("new", tmp_path / "damaged").stopped
+    assert isinstance(stopped, StoreError)
+    assert "no run of this version" in stopped.what
+    assert str(tmp_path / "damaged") in stopped.where
+    assert answers(tmp_path / "new") == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -216,3 +217,19 @@ def test_the_run_itself_is_not_written_over(run: Path, name: str) -> None:
 def test_every_column_is_explained() -> None:
     text = (Path(__file__).parent.parent / "docs" / "runs.md").read_text(encoding="utf-8")
     assert [name for name in (*COLUMNS, "messages") if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_a_link_leads_to_is_written_and_a_device_is_not(run: Path, tmp_path: Path, force: bool) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    link.symlink_to(target)
+    if force:
+        target.write_text("old")
+    assert export(run, "csv", link, force=force) > 0
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8").startswith("model,")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="no file"):
+        export(run, "csv", pipe, force=True)
+    assert pipe.is_fifo()

@@ -404,12 +404,34 @@ def test_tokens_that_cannot_come_have_no_probability() -> None:
         {"choices": [{"message": {"content": ["B"]}}]},
         {"choices": [{"message": {"content": "B"}}], "usage": {"prompt_tokens": -1}},
         {"error": {"message": "engine died"}},
+        {
+            "choices": [
+                {
+                    "message": {"content": "B"},
+                    "logprobs": {"content": [{"top_logprobs": [{"token": "A", "logprob": -(10**400)}]}]},
+                }
+            ]
+        },
     ],
 )
 def test_a_reply_without_an_answer_in_it_is_a_failure_that_may_pass(body: dict[str, Any]) -> None:
     with pytest.raises(TransientError) as caught:
         read(Answer(body=body))
     assert "engine died" in caught.value.what or "choices" in caught.value.what
+
+
+def test_a_reply_that_is_nested_a_thousand_deep_is_a_failure_that_may_pass() -> None:
+    with pytest.raises(TransientError, match="nested too deep"):
+        read(Answer(body='{"a": ' + "[" * 1000 + "]" * 1000 + "}"))
+
+
+@pytest.mark.parametrize(
+    "wish", ["Wed, 21 Oct 2015 07:28:00 +99999999999999999", f"Wed, 21 Oct {'9' * 23} 07:28:00 GMT"]
+)
+def test_a_wish_to_wait_that_makes_no_sense_is_none(wish: str) -> None:
+    with pytest.raises(TransientError) as caught:
+        read(Answer(503, {"error": "busy"}, {"retry-after": wish}))
+    assert caught.value.retry_after is None
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": -4}, {"prompt_tokens": [1]}, "none", None])
@@ -630,6 +652,16 @@ def test_nothing_of_netrc_is_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         assert with_model("http://gpu.example:8000/v1", opened) == "fake"
         assert proxy.seen[0].path == "http://gpu.example:8000/v1/models"
         assert not {"authorization", "proxy-authorization"} & set(proxy.seen[0].headers)
+
+
+def test_a_proxys_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeServer() as proxy:
+        monkeypatch.setenv("https_proxy", f"http://alice:sesame@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        with pytest.raises(ModelError) as caught:
+            with_model("https://gpu.example:8000/v1", opened)
+    assert "sesame" not in f"{caught.value} {caught.value!r}"
+    assert "HTTP 501" in str(caught.value)
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ftp://127.0.0.1:9", "http://", "http://[::1"])

@@ -672,3 +672,11 @@ def test_a_network_drive_is_refused_before_anything_is_made(tmp_path: Path, monk
     with pytest.raises(StoreError, match="nfs4"), Store.writing(tmp_path / "runs" / "run" / FILE):
         pass
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_another_process_has_just_begun_is_not_untouched(path: Path) -> None:
+    with Store.writing(path) as first:
+        assert first.is_untouched()
+        with Store.writing(path) as second:
+            assert not second.is_untouched()
+        assert first.is_untouched()

@@ -229,6 +229,15 @@ class Pool(Generic[T]):
             else "Mend or restart the server and run the same command again: only what is missing is asked.",
             status=last.status,
         )
+        self._tell()
+
+    def close(self, why: str) -> None:
+        """Let nobody in any more; those inside go on."""
+        self._gone = self._gone or GoneError(why)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Have all who wait learn that there is nobody to ask."""
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)

@@ -63,6 +63,10 @@ class Model(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Have those who wait for a place fail with a GoneError, because nothing more is to be asked."""
+        ...
+
     async def ask(self, request: Request) -> Reply:
         """One reply.
 

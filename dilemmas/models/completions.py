@@ -86,15 +86,23 @@ def reply_of(body: dict[str, Any], latency: float, address: str) -> Reply:
                 "fingerprint": body.get("system_fingerprint") or "",
             }
         )
-    except (LookupError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         raise no_choices(body, address) from None
 
 
 def no_choices(body: dict[str, Any], address: str) -> TransientError:
     """What a reply is that holds no answer."""
     if error := body.get("error"):
-        return TransientError(f"an error in place of a reply: {short(json.dumps(error))}", where=address, status=200)
-    return TransientError(f"a reply without choices: {short(json.dumps(body))}", where=address, status=200)
+        return TransientError(f"an error in place of a reply: {short(as_sent(error))}", where=address, status=200)
+    return TransientError(f"a reply without choices: {short(as_sent(body))}", where=address, status=200)
+
+
+def as_sent(data: Any) -> str:
+    """What a server sent, as JSON again."""
+    try:
+        return json.dumps(data, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deep to be shown)"
 
 
 def short(text: str) -> str:

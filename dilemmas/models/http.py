@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -207,7 +208,9 @@ class Address:
                 where=self.url,
                 fix="Raise the limit of open files (ulimit -n 4096), or lower --concurrency.",
             )
-        reason = short(self._secret.out_of(str(error))) or type(error).__name__
+        told = f"HTTP {error.status}: {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+        # A proxy's address may hold its user's password.
+        reason = short(re.sub(r"//[^/@\s]*@", "//", self._secret.out_of(told))) or type(error).__name__
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.InvalidURL):
             return UnreachableError(
                 f"nobody answers ({reason})",
@@ -288,6 +291,6 @@ def _seconds(retry_after: str) -> float | None:
     except ValueError:
         try:
             wish = parsedate_to_datetime(retry_after).timestamp() - time.time()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return max(0.0, wish) if math.isfinite(wish) else None

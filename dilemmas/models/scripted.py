@@ -50,6 +50,9 @@ class ScriptedModel:
         """It can do all that is asked of a server, and has no noise that would have to be measured."""
         return Capabilities(top_logprobs=50, reply_schema="bounded", server="scripted")
 
+    def close(self) -> None:
+        """Nobody waits for a script."""
+
     async def ask(self, request: Request) -> Reply:
         """A reply that depends on the words of the request and on nothing else."""
         await asyncio.sleep(0)  # as with a server, Ctrl-C and other requests get their turn

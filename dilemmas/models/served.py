@@ -7,7 +7,6 @@ is in `http`, and what it holds in `completions`.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -16,10 +15,10 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from dilemmas.config import ModelConfig
-from dilemmas.errors import RejectedError, TransientError, did_you_mean
+from dilemmas.errors import RejectedError, TransientError, UnreachableError, did_you_mean
 from dilemmas.flow.pool import Pool, ServerStanding
 from dilemmas.models import Request, defaults, noise, probing
-from dilemmas.models.completions import CHAT, body_of, no_choices, reply_of, short
+from dilemmas.models.completions import CHAT, as_sent, body_of, no_choices, reply_of, short
 from dilemmas.models.http import Address, make_room, opened
 from dilemmas.models.keys import key_of
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply
@@ -131,6 +130,10 @@ class ServedModel:
         """Whether all servers give the arguments of a tool that must be called the form they are to have."""
         return all(await self._of_each(lambda server: probing.calls_tools(self._chat(server))))
 
+    def close(self) -> None:
+        """Let those who wait for a place go, because nothing more is to be asked."""
+        self._pool.close("nothing more is asked")
+
     async def ask(self, request: Request) -> Reply:
         """One reply to one request; raises as the interface says."""
         body = body_of(self.identity.name, request)
@@ -158,7 +161,7 @@ class ServedModel:
             first = choices[0] if isinstance(choices, list) and choices else None
             if not (isinstance(first, dict) and isinstance(first.get("message"), dict)):
                 error = no_choices(answer, server.url)
-                error.raw = json.dumps(answer, ensure_ascii=False)
+                error.raw = as_sent(answer)
                 raise error
             return answer
 
@@ -177,7 +180,7 @@ class ServedModel:
             vectors = []
         if len({len(vector) for vector in vectors}) != 1 or not all(map(math.isfinite, chain(*vectors))):
             raise RejectedError(
-                f"sent no embeddings of {len(texts)} texts: {short(json.dumps(answer))}",
+                f"sent no embeddings of {len(texts)} texts: {short(as_sent(answer))}",
                 where=server.url,
                 fix="Name a model that makes embeddings, at a server that serves /embeddings.",
             )
@@ -186,7 +189,10 @@ class ServedModel:
     async def _call(self, server: Address, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """One request to a server that has the model."""
         if server in self._unmet:
-            await self._meet(server)
+            try:
+                await self._meet(server)
+            except RejectedError as error:  # the fault of this server, and not of what is asked
+                raise UnreachableError(error.what, where=error.where, fix=error.fix) from None
         if "cache_prompt" in body and not self._knows_cache_prompt:
             del body["cache_prompt"]
         return await server.call("POST", path, body)
@@ -276,12 +282,14 @@ class ServedModel:
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:
-    """One request, put again a few times to a server that says it is busy or still loading."""
+    """One request, put again a few times to a server that is busy or still loading, or where a connection was cut."""
     for pause in (1.0, 2.0, 4.0):
         try:
             return await call()
+        except UnreachableError:
+            raise
         except TransientError as error:
-            if error.status not in _LATER:
-                raise
+            if error.status not in _LATER and error.status is not None:
+                raise  # perhaps what the server always does
             await asyncio.sleep(min(pause if error.retry_after is None else error.retry_after, 60.0))
     return await call()

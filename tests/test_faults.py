@@ -31,7 +31,7 @@ FEW = TRIALS // 100
 """Trials that may be left open although asking again helps: four faults in a row are rare."""
 BURNT = 3 * IN_FLIGHT
 """Most questions that may be spent on an engine that is dead: it takes several items to tell it from a bad one."""
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Longest that a run may take, seconds."""
 
 

@@ -22,7 +22,7 @@ TRIALS = 960
 STUDY = ("--model", "fake", "--persona-set", "three", "--limit", "20", "--repeats", "6", "--no-report", "--run", "run")
 ANSWER = 0.03
 """Seconds until an answer."""
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Longest that a test waits for one command, seconds."""
 
 

@@ -108,8 +108,9 @@ async def evaluate(
                 )
                 continue
             models.append((config, model, asking_of(config, model.identity, protocol, found, model.caveat)))
-        if unasked and not models:
-            raise unasked[0].stopped or AssertionError
+        if not models:
+            assert unasked[0].stopped is not None
+            raise unasked[0].stopped
         _check_names([asking.name for _, _, asking in models])
         with Store.writing(folder / FILE) as store, _others(reuse, folder) as others:
             _begin(study, store, [asking for _, _, asking in models])

@@ -356,16 +356,11 @@ class Store:
 
     def put(self, trial: str, reply: Reply, response: Response, parser: int) -> None:
         """Keep a trial's outcome; on return it is on disk. An earlier outcome stays."""
-        with self.together():
-            self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (trial, reply.model_dump_json(), now()))
-            self._db.execute(
-                "INSERT OR IGNORE INTO responses VALUES (?, ?, ?, ?)",
-                (trial, parser, response.status, response.model_dump_json()),
-            )
-            self._db.execute("DELETE FROM claims WHERE trial = ?", (trial,))
+        record = response.model_dump_json()
+        self.adopt([Adopted(trial, reply.model_dump_json(), now(), parser, response.status, record)])
 
     def adopt(self, outcomes: Iterable[Adopted]) -> None:
-        """Keep outcomes of the same trials in another run."""
+        """Keep outcomes, perhaps those of the same trials in another run. Earlier ones stay."""
         with self.together():
             for one in outcomes:
                 self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?)", (one.trial, one.reply, one.at))

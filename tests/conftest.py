@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from label_studio_server import label_studio
 
-from dilemmas import config, evaluate
+from dilemmas import cli, config, evaluate
 from dilemmas import study as planning
 from dilemmas.schema import PLACES, Capabilities, ModelIdentity
 from dilemmas.store import Planned
@@ -131,3 +132,24 @@ VALID: Record = {
     "provenance": {"kind": "person", "author": "a tester", "method": "by hand", "created": "2026-11-21"},
     "review": {"status": "unreviewed", "reviewers": 0},
 }
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """`dilemmas` in this process and an empty folder: quicker than `command` where the process is no matter."""
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["dilemmas", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(arguments, ended.value.code, *capfd.readouterr())
+
+    yield run
+    signal.signal(signal.SIGTERM, at_sigterm)

@@ -9,12 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dilemmas import cli, config
+from dilemmas import config
 from dilemmas.taxonomy import topics, values
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -76,27 +76,6 @@ def fails(done: subprocess.CompletedProcess[str], *words: str, code: int = 2) ->
     assert re.search(r"^error: |^╭─ Error ─", done.stderr, re.MULTILINE)
     for word in words:
         assert word in done.stderr, word
-
-
-@pytest.fixture
-def here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """`dilemmas` in this process and an empty folder: quicker than `command` where the process is no matter."""
-    at_sigterm = signal.getsignal(signal.SIGTERM)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["dilemmas", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert isinstance(ended.value.code, int)
-        return subprocess.CompletedProcess(arguments, ended.value.code, *capfd.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, at_sigterm)
 
 
 @pytest.fixture(scope="module")

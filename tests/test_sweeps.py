@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fake_server import FakeServer
 
-from dilemmas import cli
 from dilemmas.cli import analyse
 from dilemmas.cli import progress as shown
 from dilemmas.cli.progress import progress
@@ -41,24 +39,11 @@ class Outcome:
 
 @pytest.fixture
 def dilemmas(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    here: Callable[..., subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command in this process and an empty folder; what it asked is not analysed, which would take its time."""
-    at_sigterm = signal.getsignal(signal.SIGTERM)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(analyse, "analyse_run", lambda *arguments, **options: None)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["dilemmas", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert isinstance(ended.value.code, int)
-        return subprocess.CompletedProcess(arguments, ended.value.code, *capfd.readouterr())
-
-    yield run
-    signal.signal(signal.SIGTERM, at_sigterm)
+    return here
 
 
 @pytest.fixture

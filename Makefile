@@ -37,7 +37,7 @@ $(VENV)/.local: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.local
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[local,review,dev]'
+	@$(PIP) install --constraint constraints.txt --editable '.[local,review,ray,release,dev]'
 	@touch $@
 
 # The server's own environment: its dependencies and ours do not go together.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dilemmas import analysis, config, dataset, evaluate, report, simulation, taxonomy
+from dilemmas import analysis, config, dataset, manifest, report, simulation, taxonomy
 from dilemmas import study as planning
 from dilemmas.protocols import PARSER_VERSION
 from dilemmas.questions import INSTRUMENTS
@@ -60,9 +60,9 @@ def made_up(runs: Path, models: int) -> Path:
             identity = ModelIdentity(name=name, revision=f"{number}" * 40)
             server = Capabilities(top_logprobs=20, reply_schema="bounded", server="a-server 1.0")
             asking = planning.asking_of(chosen.model, identity, "reasoned", server)
-            store.update_run(lambda old, asking=asking: evaluate._manifest(study, old, [asking]))
+            store.update_run(lambda old, asking=asking: manifest.renewed(study, old, [asking]))
             _answer(store, study, asking, truth, number)
-        evaluate._finish(store, folder)
+        manifest.finish(store, folder)
     return folder
 
 

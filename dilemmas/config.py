@@ -194,6 +194,9 @@ class RunConfig(Record):
     """Path of a JSON Lines file of dilemmas; by default the shipped ones."""
     limit: int | None = setting(None, changes_answer=False, ge=1)
     """Ask about the first dilemmas only. A later run may ask about more."""
+    shard: str = setting("", changes_answer=False)
+    """Part of the plan that is asked, such as `1/4`; empty for all of it. A persona and item are always in the same
+    part, however the plan grows; the parts are runs of their own, and `dilemmas merge` makes one of them."""
     persona_set: str = setting("twelve", changes_answer=True, min_length=1)
     """A built-in set (`twelve`, `three`), a category of it, `none`, or the path of a TOML file."""
     prompt_style: PromptStyle = setting("variables", changes_answer=True)
@@ -217,6 +220,14 @@ class RunConfig(Record):
     @classmethod
     def _name_is_safe(cls, name: str | None) -> str | None:
         return None if name is None else check_run_name(name)
+
+    @field_validator("shard")
+    @classmethod
+    def _shard_is_a_part(cls, shard: str) -> str:
+        part, _, parts = shard.partition("/")
+        if shard and not (part.isascii() and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+            raise ValueError("must be a part and how many there are, such as 1/4")
+        return shard
 
     @field_validator("models", mode="before")
     @classmethod

@@ -235,7 +235,13 @@ class Store:
         return dict(self._db.execute(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
 
     def add_cells(
-        self, model: str, personas: Iterable[str], items: Iterable[str], questions: Mapping[str, str], repeats: int
+        self,
+        model: str,
+        personas: Iterable[str],
+        items: Iterable[str],
+        questions: Mapping[str, str],
+        repeats: int,
+        asks: Callable[[str, str], bool] = lambda persona, item: True,
     ) -> None:
         """Note what is to be asked of a model, before any of it is put into words; known cells stay.
 
@@ -244,12 +250,14 @@ class Store:
             personas, items: ids.
             questions: the side of each, by name.
             repeats: how often each is put.
+            asks: whether an item is put to a persona at all.
         """
+        self._db.create_function("asks", 2, asks, deterministic=True)
         with self.together():
             self._db.execute(
                 "INSERT OR IGNORE INTO cells (model, persona, item, question, side, repeat) "
                 "SELECT ?, p.value, i.value, q.key, q.value, r.value "
-                "FROM json_each(?) p, json_each(?) i, json_each(?) q, json_each(?) r",
+                "FROM json_each(?) p JOIN json_each(?) i ON asks(p.value, i.value), json_each(?) q, json_each(?) r",
                 (model, *map(canonical_json, (list(personas), list(items), dict(questions), list(range(repeats))))),
             )
 

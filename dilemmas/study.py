@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from dilemmas.schema import (
     Run,
     Trial,
     sampling_seed,
+    sha256,
 )
 from dilemmas.store import FILE, Planned, Store
 
@@ -63,13 +64,24 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The run's name."""
-        return self.config.name or check_run_name(Path(self.dataset.name).stem)
+        """The run's name, with the shard where only that is asked."""
+        name = self.config.name or check_run_name(Path(self.dataset.name).stem)
+        return f"{name}-{self.config.shard.replace('/', 'of')}" if self.config.shard else name
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """Number of trials: conditions x dilemmas x questions x repeats."""
-        return len(self.personas) * len(self.dilemmas) * len(INSTRUMENTS) * self.config.repeats
+        """Number of trials: conditions x dilemmas x questions x repeats; of the shard, where there is one."""
+        groups = len(self.personas) * len(self.dilemmas)
+        if self.config.shard:
+            groups = sum(self.asks(persona.id, item.id) for persona in self.personas for item in self.dilemmas)
+        return groups * len(INSTRUMENTS) * self.config.repeats
+
+    def asks(self, persona: str, item: str) -> bool:
+        """Whether an item is put to a persona here, and not in another shard."""
+        if not self.config.shard:
+            return True
+        part, parts = map(int, self.config.shard.split("/"))
+        return int(sha256(f"{persona}\x1f{item}")[:15], 16) % parts == part - 1
 
 
 def prepare(config: RunConfig) -> Study:
@@ -104,6 +116,8 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
         system = render(persona, config.prompt_style, prompts)
         told = Message(role="system", content=system) if system and asking.persona_role == "system" else None
         for place, question in enumerate(questions):
+            if not study.asks(persona.id, question.item):
+                continue
             codes = tuple(option.code for option in question.options)
             for repeat in range(config.repeats):
                 order = option_order(

@@ -27,6 +27,7 @@ CHANGES: dict[str, Any] = {
     "name": "another-run",
     "dataset": "other.jsonl",
     "limit": 1,
+    "shard": "1/2",
     "persona_set": "other.toml",
     "prompt_style": "statements",
     "templates": "templates",

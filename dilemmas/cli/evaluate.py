@@ -65,6 +65,10 @@ def evaluate(
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). \\[the shipped ones]")] = None,
     limit: Annotated[int | None, typer.Option(help="Ask about the first N dilemmas only.")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Ask only part I of N, in a run of its own; `dilemmas merge` joins them."),
+    ] = None,
     repeats: Annotated[int | None, typer.Option(help="Times each question is asked. \\[3]")] = None,
     orders: Annotated[str | None, typer.Option(help="williams, random or fixed. \\[williams]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of option orders and sampling.")] = None,
@@ -109,6 +113,7 @@ def evaluate(
             "name": run,
             "dataset": dataset,
             "limit": limit,
+            "shard": shard,
             "persona_set": persona_set,
             "prompt_style": prompt_style,
             "templates": templates,

@@ -12,7 +12,7 @@ from dilemmas import checks, dataset
 from dilemmas.checks import page, sameness
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError
-from dilemmas.judging import Sorting, kept, sort_blind
+from dilemmas.judging import JUDGEMENTS, Sorting, kept, sort_blind
 from dilemmas.models import open_model
 from dilemmas.prompts import Prompts
 from dilemmas.resources import read_bytes, write_text
@@ -54,7 +54,7 @@ async def check_file(
         path: a JSON Lines file of dilemmas.
         folder: where the findings go, and what the judge said; made if it is not there.
         judge: a model to sort the actions blind; without it none is asked, and what an earlier one
-            left in the folder about the same revisions counts.
+            left in the folder about the same revisions counts, else what stands beside the file.
         embedder: a model whose embeddings tell which scenarios are alike; TF-IDF without it.
         orders: readings by the judge of each dilemma.
         seed: seed of the orders in which the judge is shown the actions, and of its sampling.
@@ -77,7 +77,10 @@ async def check_file(
         sorting = await sort_blind(
             dilemmas, judge, folder, orders=orders, seed=seed, prompts=Prompts(), progress=progress
         )
-    judgements = sorting.judgements if sorting else kept(dilemmas, folder)
+    if sorting:
+        judgements = sorting.judgements
+    else:
+        judgements = kept(dilemmas, folder / JUDGEMENTS) or kept(dilemmas, dataset.beside(path, "judgements"))
     judges = [sorting.judge.name] if sorting else dict.fromkeys(one.reviewer for one in judgements)
     found, valid = checks.check(path, folder, judgements=judgements, judge=", ".join(judges) or None, vectors=vectors)
     write_text(folder / FINDINGS, text(found))

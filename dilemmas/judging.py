@@ -153,15 +153,14 @@ async def sort_blind(
     return judging.outcome
 
 
-def kept(dilemmas: Sequence[Dilemma], folder: Path) -> tuple[Judgement, ...]:
-    """The readings of these very texts that an earlier judging left in a folder; none where there was none.
+def kept(dilemmas: Sequence[Dilemma], path: Path) -> tuple[Judgement, ...]:
+    """A machine's readings of these very texts that a file of judgements holds; none where there is no file.
 
     Older files have no checksums of texts; there the number of the revision must do.
 
     Raises:
-        InputError: `judgements.jsonl` cannot be read; names the line.
+        InputError: it cannot be read; names the line.
     """
-    path = folder / JUDGEMENTS
     if not path.exists():
         return ()
     wanted = {(one.id, one.revision): (None, one.text_sha256) for one in dilemmas}

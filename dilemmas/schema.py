@@ -690,6 +690,21 @@ class Finding(Record):
     """How to mend it."""
     others: tuple[Identifier, ...] = ()
     """Other dilemmas that have to do with it, such as the one it resembles."""
+    answer: str = ""
+    """Why it stands, where somebody has said so; see `Answer`."""
+
+
+class Answer(Record):
+    """Why a warning or a note of `dilemmas check` stands: a line of `NAME.answers.jsonl` beside `NAME.jsonl`."""
+
+    rule: Identifier
+    """Name of the rule."""
+    id: Identifier | None = None
+    """The dilemma; none for a finding about the whole set."""
+    revision: int | None = Field(default=None, ge=1)
+    """The dilemma's revision that was answered for; another revision has to be answered for anew."""
+    answer: Text
+    """Why it stands."""
 
 
 class Confound(Record):
@@ -936,6 +951,7 @@ PUBLISHED: dict[str, type[Record]] = {
     "round": Round,
     "decision": Decision,
     "findings": Findings,
+    "answer": Answer,
     "run": Run,
     "value": Value,
     "topic": Topic,

@@ -292,27 +292,27 @@ def test_readings_say_which_text_they_are_of_even_where_the_journal_has_them_fro
     assert (again.asked, again.reused) == (0, 1)
     assert [one.text_sha256 for one in done.judgements] == [DILEMMAS[0].text_sha256]
     assert [one.text_sha256 for one in written(tmp_path)] == [topic.text_sha256]
-    assert kept((topic,), tmp_path) == again.judgements
-    assert kept(DILEMMAS[:1], tmp_path) == ()
+    assert kept((topic,), tmp_path / "judgements.jsonl") == again.judgements
+    assert kept(DILEMMAS[:1], tmp_path / "judgements.jsonl") == ()
     older = again.judgements[0].model_copy(update={"text_sha256": None})
     (tmp_path / JUDGEMENTS).write_text(older.model_dump_json())
-    assert kept(DILEMMAS[:1], tmp_path) == (older,)
+    assert kept(DILEMMAS[:1], tmp_path / "judgements.jsonl") == (older,)
 
 
 def test_what_an_earlier_judging_left_is_read_for_the_revisions_it_was_about(tmp_path: Path) -> None:
-    assert kept(DILEMMAS, tmp_path) == ()
+    assert kept(DILEMMAS, tmp_path / "judgements.jsonl") == ()
     with server() as at:
         done = sort(at, tmp_path)
-    assert kept(DILEMMAS, tmp_path) == done.judgements
-    assert kept(REVISED, tmp_path) == done.judgements[3:]
+    assert kept(DILEMMAS, tmp_path / "judgements.jsonl") == done.judgements
+    assert kept(REVISED, tmp_path / "judgements.jsonl") == done.judgements[3:]
     person = done.judgements[-1].model_copy(update={"kind": "person"})
     with (tmp_path / JUDGEMENTS).open("a") as file:
         file.write(f"{person.model_dump_json()}\n{{}}\n")
     with pytest.raises(InputError, match="no judgement") as caught:
-        kept(DILEMMAS, tmp_path)
+        kept(DILEMMAS, tmp_path / "judgements.jsonl")
     assert caught.value.where == f"{tmp_path / JUDGEMENTS}, line {READINGS + 2}"
     (tmp_path / JUDGEMENTS).write_text(person.model_dump_json())
-    assert kept(DILEMMAS, tmp_path) == ()
+    assert kept(DILEMMAS, tmp_path / "judgements.jsonl") == ()
 
 
 def test_labels_that_are_exchanged_ask_anew(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dilemmas import dataset
-from dilemmas.checks import blind_sort, confounds, content, coverage, form, sameness
+from dilemmas.checks import answers, blind_sort, confounds, content, coverage, form, sameness
 from dilemmas.checks.rules import Rule
 from dilemmas.resources import now, versions
 from dilemmas.schema import Dilemma, Finding, Findings, Judgement, sha256
@@ -79,7 +79,9 @@ def check(
         *blind_sort.find(dilemmas, sorts, judgements),
     ]
     line_of = {line.dilemma.id: line.number for line in survey.lines if line.dilemma and not line.problem}
-    placed = [_placed(finding, line_of) for finding in found]
+    placed = answers.put(
+        answers.read(path, [rule.name for rule in RULES]), (_placed(finding, line_of) for finding in found)
+    )
     placed.sort(key=lambda finding: (_ORDER[finding.severity], _line(finding)))
     return (
         Findings(

@@ -28,7 +28,10 @@ only a file that cannot be read at all, or mixes versions of the schema, ends it
 ## Severities
 
 - An **error** must be mended: the dilemma would spoil what is measured with it, or cannot be used.
-- A **warning** is to be mended, unless a person can say why it stands.
+- A **warning** is to be mended, unless somebody can say why it stands. For `NAME.jsonl` that is said in
+  `NAME.answers.jsonl` beside it, a line for each finding ([schema](../schemas/answer.json)): its `rule`, the
+  dilemma's `id` and `revision` (neither for a finding about the whole set) and the `answer`. Answered findings are
+  shown with their answers, and nothing is written anew for them.
 - A **note** is for information: worth a look, and often right as it is.
 
 Below, each rule has its usual severity; where a finding may be graver or milder, the rule says when.
@@ -61,8 +64,8 @@ They are in `checks/` and the file's name, or in the folder given with `--out`.
 
 `--judge` has a model sort each dilemma's actions without sight of their labels, in several orders; the rules of
 the family *blind sorting* are about what it says. Without `--judge` they go by what an earlier one said of the
-same revisions, where its judgements lie in the folder. `--embed` compares scenarios by a model's embeddings in place
-of TF-IDF, which sees only the words they share.
+same revisions, where its judgements lie in the folder, or else beside the file as `NAME.judgements.jsonl`. `--embed`
+compares scenarios by a model's embeddings in place of TF-IDF, which sees only the words they share.
 """
 FAMILIES = {
     "form": ("Form", "One dilemma at a time: whether it is whole and written as it should be."),

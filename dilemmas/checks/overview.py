@@ -16,6 +16,11 @@ def counts(findings: Iterable[Finding]) -> dict[Severity, int]:
     return {severity: found.count(severity) for severity in SEVERITIES}
 
 
+def unanswered(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that are to be mended or answered still."""
+    return [finding for finding in findings if finding.severity != "note" and not finding.answer]
+
+
 def by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Findings by the name of their rule, in the order in which the rules come up."""
     rules: dict[str, list[Finding]] = {}

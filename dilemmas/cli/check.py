@@ -183,6 +183,7 @@ def _refuse_idle(options: dict[str, tuple[object, object, str]]) -> None:
 def _finish(checked: Checked, path: Path, *, as_json: bool) -> None:
     """Say what was found and where it is, and leave with the exit code that fits."""
     from dilemmas import checking, dataset
+    from dilemmas.checks.overview import unanswered
     from dilemmas.cli import EXIT_GAPS
     from dilemmas.cli.findings import print_findings
 
@@ -194,7 +195,7 @@ def _finish(checked: Checked, path: Path, *, as_json: bool) -> None:
         if checked.sorting and checked.sorting.caveat:
             print(f"\nNote: {checked.sorting.caveat}")
         print(f"\nfindings  {checked.json}\npage      {checked.page}")
-        if path != dataset.shipped_path() and any(one.id and one.severity != "note" for one in findings):
+        if path != dataset.shipped_path() and any(one.id for one in unanswered(findings)):
             print(f"next      {_next_step(checked)}")
     if checked.sorting and _tell_what_is_missing(checked.sorting):
         raise typer.Exit(EXIT_GAPS)

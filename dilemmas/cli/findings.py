@@ -45,6 +45,8 @@ def print_findings(found: Findings, name: str) -> None:
 def _print_all(console: Console, found: Findings, name: str) -> None:
     there = counts(found.findings)
     told = ", ".join(_plural(count, severity) for severity, count in there.items())
+    if answered := sum(bool(one.answer) for one in found.findings):
+        told += f" ({answered:,} answered)"
     console.print(_text(f"{_plural(found.dilemmas, 'dilemma')} in {name}: {told}", style="bold"))
     for severity in SEVERITIES:
         for rule, findings in by_rule(one for one in found.findings if one.severity == severity).items():
@@ -62,9 +64,11 @@ def _print_rule(console: Console, rule: str, findings: Sequence[Finding]) -> Non
     for one in shown:
         place = ", ".join(part for part in (one.id, one.where) if part)
         lines.add_row(" -", _text(f"{place}: {one.what}" if place else one.what))
+        if one.answer:
+            lines.add_row("", _text(f"answered: {one.answer}", style="dim"))
     if len(findings) > MOST:
         lines.add_row("", f"and {len(findings) - MOST:,} more in findings.json")
-    for fix in dict.fromkeys(one.fix for one in shown):
+    for fix in dict.fromkeys(one.fix for one in shown if not one.answer):
         lines.add_row("->", _text(fix, style="dim"))
     console.print(lines)
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from dilemmas import cells, dataset
 from dilemmas.cells import Cell
+from dilemmas.checks.overview import unanswered
 from dilemmas.config import RunConfig
 from dilemmas.drafts.file import journal_of, on_disk, results_so_far
 from dilemmas.drafts.writing import CHARACTERS_A_TOKEN, Task, messages
@@ -229,8 +230,8 @@ def _redrafts(findings: Findings, written: Sequence[Dilemma]) -> Todo:
 
 
 def _grave(findings: Findings) -> list[Finding]:
-    """Errors and warnings about single dilemmas."""
-    return [finding for finding in findings.findings if finding.id and finding.severity != "note"]
+    """Errors and warnings about single dilemmas, but for those of which somebody has said why they stand."""
+    return [finding for finding in unanswered(findings.findings) if finding.id]
 
 
 def avoid(task: Task, written: Mapping[str, Dilemma], planned: Iterable[Task]) -> list[str]:

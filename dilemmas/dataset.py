@@ -20,6 +20,8 @@ from dilemmas.schema import PLACES, SCHEMA_VERSION, Dilemma, json_schema, sha256
 SHIPPED = "dilemmas.jsonl"
 """Name of the shipped dataset in `dataset/`."""
 
+ADDED = ("derived", "canary")
+"""What a release adds to each record (`release/forms.py`); no part of a dilemma."""
 _PLACES = ("contains", "minContains", "maxContains")
 """Rules by which the schema says that each of the six places is taken once."""
 
@@ -208,6 +210,9 @@ def parse(line: str, where: str, *, torn: bool = False) -> Dilemma:
                 fix="Delete the line or write the file again; something stopped while it was written.",
             ) from None
         raise InputError(f"is not JSON: {error}", where=where, fix="Mend the line.") from None
+    if isinstance(record, dict) and not record.keys().isdisjoint(ADDED):
+        record = {key: held for key, held in record.items() if key not in ADDED}
+        line = json.dumps(record)
     if not (isinstance(record, dict) and record.get("schema_version") is True):  # which is 1 to pydantic
         with contextlib.suppress(RecordError):  # JSON Schema takes five times as long, and says better what is wrong
             return Dilemma.model_validate_json(line, strict=True)

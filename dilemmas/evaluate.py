@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 
-from dilemmas.asker import Asker, Outcome, Progress
+from dilemmas.asker import ask_all
 from dilemmas.config import ModelConfig
 from dilemmas.errors import InputError, ModelError, StoreError
 from dilemmas.group_commit import GroupCommit
+from dilemmas.ledger import Outcome, Progress, StoreLedger
 from dilemmas.manifest import begin, finish, folder_of_its_own
 from dilemmas.models import Model, open_model
 from dilemmas.protocols import PARSER_VERSION, PROTOCOLS
@@ -67,7 +68,7 @@ async def evaluate(
             assert unasked[0].stopped is not None
             raise unasked[0].stopped
         _check_names([asking.name for _, _, asking in models])
-        with Store.writing(folder / FILE) as store, _others(reuse, folder) as others:
+        with Store.writing(folder / FILE) as store, stores_of(reuse, folder) as others:
             begin(study, store, [asking for _, _, asking in models])
             for one in unasked:
                 one.reused = answered(study, known_name(one.model), store)
@@ -75,12 +76,10 @@ async def evaluate(
                 if not one.open:
                     one.stopped = None  # there was nothing to ask
             commits = GroupCommit(store)
-            askers = [
-                Asker(
-                    config,
-                    model,
-                    commits,
+            ledgers = [
+                StoreLedger(
                     store,
+                    commits,
                     others,
                     Outcome(study.name, str(folder), config.name, notices=model.notices),
                     progress,
@@ -88,8 +87,8 @@ async def evaluate(
                 for config, model, _ in models
             ]
             asked = [
-                asyncio.create_task(one.ask_all(study, asking))
-                for one, (_, _, asking) in zip(askers, models, strict=True)
+                asyncio.create_task(ask_all(study, asking, config, model, ledger, answered(study, asking.name, store)))
+                for ledger, (config, model, asking) in zip(ledgers, models, strict=True)
             ]
             try:
                 await asyncio.gather(*asked)
@@ -99,7 +98,7 @@ async def evaluate(
                 await asyncio.gather(*asked, return_exceptions=True)
                 await commits.finish()
                 finish(store, folder)
-    return _together([*(one.outcome for one in askers), *unasked])
+    return together([*(one.outcome for one in ledgers), *unasked])
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -118,7 +117,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def _others(folders: Sequence[Path], own: Path) -> Iterator[list[Store]]:
+def stores_of(folders: Sequence[Path], own: Path) -> Iterator[list[Store]]:
     """The stores of runs whose answers may be taken over.
 
     Raises:
@@ -133,7 +132,7 @@ def _others(folders: Sequence[Path], own: Path) -> Iterator[list[Store]]:
         yield stores
 
 
-def _together(outcomes: Sequence[Outcome]) -> Outcome:
+def together(outcomes: Sequence[Outcome]) -> Outcome:
     """The outcomes of all models as one."""
     if len(outcomes) == 1:
         return outcomes[0]

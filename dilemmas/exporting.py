@@ -193,7 +193,7 @@ def _reply(cell: Cell) -> Row:
         "finish_reason": reply.finish_reason or None,
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,
-        "latency": reply.latency,
+        "latency": reply.latency or None,
     }
 
 

@@ -15,12 +15,13 @@ import os
 import secrets
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 from urllib.parse import quote
 
 import orjson
@@ -38,7 +39,15 @@ _REMEMBERED = 4096
 """Texts whose checksums are kept at hand."""
 _NEW = 5.0
 """Seconds in which a process surely locks the file it made."""
+_AT_ONCE = 2000
+"""Failed attempts in memory while two stores are joined."""
 _APPLICATION_ID = 0x64696C65  # "dile"
+_FROM_COPY = "Restore it from a copy."
+_NOTE_CELL = """
+INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET trial = excluded.trial WHERE trial IS NULL
+"""
+_OUTCOMES = "SELECT trial, reply, at, parser, status, response FROM replies JOIN responses USING (trial)"
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -105,6 +114,41 @@ class Cell(NamedTuple):
     at: str | None
     """UTC time of the reply (ISO 8601)."""
     response: str | None
+
+
+class Asked(NamedTuple):
+    """A trial that was put into words, as its reply is to be read."""
+
+    model: str
+    """Name of the model."""
+    protocol: str
+    order: tuple[str, ...]
+    options: tuple[str, ...]
+    answered: bool
+    """Whether it has a reply."""
+
+
+class Attempt(NamedTuple):
+    """A failed attempt at a trial."""
+
+    trial: str
+    at: str
+    """UTC time (ISO 8601)."""
+    kind: str
+    """`rejected`, or the name of the error that may pass."""
+    status: int | None
+    message: str
+
+
+class Joined(NamedTuple):
+    """What one store took over from another."""
+
+    trials: int
+    """Trials that it did not have."""
+    replies: int
+    """Replies to trials that had none."""
+    twice: int
+    """Trials with a reply in both, and not the same one."""
 
 
 class Stored(NamedTuple):
@@ -191,7 +235,7 @@ class Store:
                 yield store
             except (ValidationError, json.JSONDecodeError):
                 raise StoreError(
-                    "holds a record that no run of this version has", where=str(path), fix="Restore it from a copy."
+                    "holds a record that no run of this version has", where=str(path), fix=_FROM_COPY
                 ) from None
             finally:
                 connection.close()
@@ -288,12 +332,9 @@ class Store:
                     "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
                     (trial.id, trial.protocol, _json(rest), _json(references), self._text(_listed(options))),
                 )
-                noted = self._db.execute(
-                    "INSERT INTO cells VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET trial = excluded.trial "
-                    "WHERE trial IS NULL",
-                    (name, trial.persona, trial.item, trial.question, trial.side, trial.repeat, trial.id),
-                )
-                if not noted.rowcount and trial.id != self._trial_at(trial):
+                place = (name, trial.persona, trial.item, trial.question)
+                noted = self._db.execute(_NOTE_CELL, (*place, trial.side, trial.repeat, trial.id))
+                if not noted.rowcount and trial.id != self._trial_at(*place, trial.repeat):
                     raise StoreError(
                         f"this version of dilemmas words the {trial.question} question about {trial.item} otherwise "
                         "than the one that began the run",
@@ -301,10 +342,9 @@ class Store:
                         fix="Start another run with --run NAME, or use the version in the run's manifest.json.",
                     )
 
-    def _trial_at(self, trial: Trial) -> str:
-        """Id of the trial that stands in a trial's place."""
+    def _trial_at(self, *place: str | int) -> str:
+        """Id of the trial in a place: model, persona, item, question and repeat."""
         query = "SELECT trial FROM cells WHERE model = ? AND persona = ? AND item = ? AND question = ? AND repeat = ?"
-        place = (trial.model.name, trial.persona, trial.item, trial.question, trial.repeat)
         return str(self._db.execute(query, place).fetchone()[0])
 
     def answered(self) -> set[str]:
@@ -315,8 +355,34 @@ class Store:
         """Whether any trial was put into words yet."""
         return self._db.execute("SELECT 1 FROM trials LIMIT 1").fetchone() is not None
 
+    def note_batch(self) -> None:
+        """Note that somebody else may be asking trials of this plan, so that it must not be taken back."""
+        with self.together():
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('batch', ?)", (now(),))
+
+    def batch_since(self) -> str:
+        """When that was first noted, UTC (ISO 8601); empty where it never was."""
+        return self._meta("batch")
+
+    def note_joined(self, runs: Iterable[str]) -> None:
+        """Note the names of runs that were joined to this one."""
+        with self.together():
+            self._db.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('joined', ?)", (_json(sorted({*self.joined(), *runs})),)
+            )
+
+    def joined(self) -> tuple[str, ...]:
+        """Names of the runs that were joined to this one, in their order."""
+        return _tuple(self._meta("joined") or "[]")
+
+    def _meta(self, key: str) -> str:
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
     def is_untouched(self) -> bool:
-        """Whether nothing was answered yet and nobody is asking."""
+        """Whether nothing was answered yet, nobody is asking and no batch file was written."""
+        if self.batch_since():
+            return False
         if self._owner:  # whoever has just begun has claimed nothing yet
             own = self._lock_path(self._owner)
             if any(_alive(path) for path in self._path.parent.glob(".asking-*") if path != own):
@@ -380,11 +446,71 @@ class Store:
 
     def put_attempt(self, trial: str, kind: str, status: int | None, message: str) -> None:
         """Keep a failed attempt."""
+        self.put_attempts([Attempt(trial, now(), kind, status, message)])
+
+    def put_attempts(self, attempts: Iterable[Attempt]) -> None:
+        """Keep failed attempts."""
         with self.together():
-            self._db.execute(
-                "INSERT INTO attempts (trial, at, kind, status, message) VALUES (?, ?, ?, ?, ?)",
-                (trial, now(), kind, status, message),
+            self._db.executemany(
+                "INSERT INTO attempts (trial, at, kind, status, message) VALUES (?, ?, ?, ?, ?)", attempts
             )
+
+    def join(self, other: Store) -> Joined:
+        """Take over all that another store of the same design knows: all or nothing, and twice is as good as once.
+
+        Of two replies to one trial the earlier stays, and of two of the same second the one that is first by its text;
+        of two readings of one reply that of the newer parser. So it does not matter which store is joined to which.
+
+        Raises:
+            StoreError: an id, or a place in the plan, stands for something else there; or it holds what no run does.
+        """
+        with self.together(), other._as_it_is():
+            read = other._db.execute
+            for table in ("items", "personas"):
+                self.add_records(table, read(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
+            for key, text in read("SELECT hash, text FROM texts"):
+                if self._text(text) != key:
+                    raise StoreError("holds a text that is not the one it was", where=str(other._path), fix=_FROM_COPY)
+            trials = self._db.executemany(
+                "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?)",
+                read("SELECT id, protocol, trial, messages, options FROM trials ORDER BY rowid"),
+            ).rowcount
+            self._join_cells(other)
+            replies = twice = 0
+            for one in other._adopted(read(f"{_OUTCOMES} ORDER BY replies.rowid")):
+                here = self._db.execute("SELECT at, reply FROM replies WHERE trial = ?", (one.trial,)).fetchone()
+                replies += here is None
+                if here == (one.at, one.reply):
+                    self._db.execute(
+                        "UPDATE responses SET parser = ?, status = ?, response = ? WHERE trial = ? AND parser < ?",
+                        (one.parser, one.status, one.response, one.trial, one.parser),
+                    )
+                elif here is not None:
+                    twice += 1
+                    if (one.at, one.reply) < here:
+                        for table in ("responses", "replies"):
+                            self._db.execute(f"DELETE FROM {table} WHERE trial = ?", (one.trial,))  # noqa: S608
+                self.adopt([one])
+            failed = read("SELECT trial, at, kind, status, message FROM attempts ORDER BY number")
+            while some := [Attempt(*row) for row in failed.fetchmany(_AT_ONCE)]:
+                known = Counter(self.attempts_at({one.trial for one in some}))
+                self.put_attempts((Counter(some) - known).elements())
+            if other.batch_since():
+                self.note_batch()
+        return Joined(trials, replies, twice)
+
+    def _join_cells(self, other: Store) -> None:
+        cells = other._db.execute("SELECT model, persona, item, question, side, repeat, trial FROM cells")
+        for *place, side, repeat, trial in cells:
+            noted = self._db.execute(_NOTE_CELL, (*place, side, repeat, trial))
+            if not noted.rowcount and trial not in (None, self._trial_at(*place, repeat)):
+                model, persona, item, question = place
+                raise StoreError(
+                    f'words the {question} question about {item} as "{persona}" to {model} otherwise than the run it '
+                    "is to be joined to",
+                    where=str(other._path.parent),
+                    fix="Were they begun with different versions of dilemmas? Their manifest.json tells.",
+                )
 
     # Reading
 
@@ -423,21 +549,42 @@ class Store:
         Raises:
             StoreError: one of them cannot be read.
         """
-        rows = self._db.execute(
-            "SELECT trial, reply, at, parser, status, response FROM replies JOIN responses USING (trial) "
-            "WHERE trial IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(trials)),),
-        )
-        found = [Adopted(*row) for row in rows]
+        some = "WHERE trial IN (SELECT value FROM json_each(?))"
+        return list(self._adopted(self._db.execute(f"{_OUTCOMES} {some}", (json.dumps(list(trials)),))))
+
+    def _adopted(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Adopted]:
+        """Rows of outcomes, once they are known to be readable."""
         try:
-            for one in found:
+            for row in rows:
+                one = Adopted(*row)
                 Reply.model_validate_json(one.reply)
                 Response.model_validate_json(one.response)
+                yield one
         except ValidationError:
             raise StoreError(
-                "holds a record that no run of this version has", where=str(self._path), fix="Restore it from a copy."
+                "holds a record that no run of this version has", where=str(self._path), fix=_FROM_COPY
             ) from None
-        return found
+
+    def asked_of(self, trials: Iterable[str]) -> dict[str, Asked]:
+        """Some trials by id; nothing for one that was never put into words here."""
+        rows = self._db.execute(
+            "SELECT id, json_extract(trial, '$.model.name'), protocol, json_extract(trial, '$.order'), text, "
+            "EXISTS (SELECT 1 FROM replies WHERE replies.trial = trials.id) "
+            "FROM trials JOIN texts ON texts.hash = trials.options WHERE id IN (SELECT value FROM json_each(?))",
+            (_json(list(trials)),),
+        )
+        return {
+            name: Asked(model, protocol, _shown(order), _shown(options), bool(answered))
+            for name, model, protocol, order, options, answered in rows
+        }
+
+    def attempts_at(self, trials: Iterable[str]) -> list[Attempt]:
+        """The failed attempts at some trials; goes through all there are."""
+        rows = self._db.execute(
+            "SELECT trial, at, kind, status, message FROM attempts WHERE trial IN (SELECT value FROM json_each(?))",
+            (_json(list(trials)),),
+        )
+        return [Attempt(*row) for row in rows]
 
     def replies_to(self, trials: Iterable[str]) -> dict[str, Reply]:
         """The replies to some trials; nothing for one without."""
@@ -470,9 +617,10 @@ class Store:
         )
 
     def seconds_per_reply(self, model: str, protocol: str) -> float | None:
-        """Mean latency of a model's replies under a protocol in this run, seconds; None without any."""
+        """Mean latency of a model's replies under a protocol in this run, seconds; None where none was timed."""
         row = self._db.execute(
-            "SELECT avg(json_extract(reply, '$.latency')) FROM replies JOIN trials ON trials.id = replies.trial "
+            "SELECT avg(nullif(json_extract(reply, '$.latency'), 0)) "
+            "FROM replies JOIN trials ON trials.id = replies.trial "
             "WHERE protocol = ? AND replies.trial IN (SELECT trial FROM cells WHERE model = ?)",
             (protocol, model),
         ).fetchone()
@@ -585,6 +733,15 @@ class Store:
                 self._roll_back()
                 raise
 
+    @contextmanager
+    def _as_it_is(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whoever writes meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
     def _begin(self) -> None:
         self._db.execute("BEGIN IMMEDIATE")
 
@@ -616,7 +773,7 @@ class Store:
                 fix="Don't use it.",
             )
         if whole and (fault := self._db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise StoreError(f"is damaged: {fault}", where=where, fix="Restore it from a copy.")
+            raise StoreError(f"is damaged: {fault}", where=where, fix=_FROM_COPY)
 
     def _lock_path(self, owner: str) -> Path:
         return self._path.with_name(f".asking-{owner}")
@@ -669,6 +826,10 @@ _listed = lru_cache(maxsize=_REMEMBERED)(_json)
 
 def _tuple(record: str) -> tuple[str, ...]:
     return tuple(json.loads(record))
+
+
+_shown = lru_cache(maxsize=_REMEMBERED)(_tuple)
+"""Options and their orders, of which there are few."""
 
 
 def _make(path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +106,37 @@ def prepare(config: RunConfig) -> Study:
     return study
 
 
-def plan(study: Study, asking: Asking) -> Iterator[Planned]:
-    """All trials of a study, rendered as they are drawn; what conditions share is rendered once."""
-    config, prompts = study.config, study.prompts
-    questions = [
-        instrument.question(dilemma, prompts) for dilemma in study.dilemmas for instrument in INSTRUMENTS.values()
-    ]
-    put = lru_cache(maxsize=_REMEMBERED)(partial(_put, prompts, asking.protocol, questions))
-    for persona in study.personas:
-        system = render(persona, config.prompt_style, prompts)
-        told = Message(role="system", content=system) if system and asking.persona_role == "system" else None
-        for place, question in enumerate(questions):
-            if not study.asks(persona.id, question.item):
-                continue
+class Planner:
+    """Renders a study's trials in groups: all questions about one item, as one persona.
+
+    Groups have numbers, from 0: persona by persona in the study's order, and item by item within. What
+    conditions share is rendered once.
+    """
+
+    def __init__(self, study: Study, asking: Asking) -> None:
+        self._study, self._asking = study, asking
+        questions = [
+            instrument.question(dilemma, study.prompts)
+            for dilemma in study.dilemmas
+            for instrument in INSTRUMENTS.values()
+        ]
+        known = list(enumerate(questions))
+        self._questions = [known[at : at + len(INSTRUMENTS)] for at in range(0, len(known), len(INSTRUMENTS))]
+        self._put = lru_cache(maxsize=_REMEMBERED)(partial(_put, study.prompts, asking.protocol, questions))
+        self._persona = lru_cache(maxsize=1)(self._rendered)
+
+    def __len__(self) -> int:
+        return len(self._study.personas) * len(self._questions)
+
+    def group(self, number: int) -> Iterator[Planned]:
+        """The trials of a group; none where another shard asks it."""
+        study, asking, config = self._study, self._asking, self._study.config
+        persona, place = divmod(number, len(self._questions))
+        name = study.personas[persona].id
+        if not study.asks(name, study.dilemmas[place].id):
+            return
+        system, told = self._persona(persona)
+        for key, question in self._questions[place]:
             codes = tuple(option.code for option in question.options)
             for repeat in range(config.repeats):
                 order = option_order(
@@ -126,17 +145,17 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                     seed=config.seed,
                     item=question.item,
                     question=question.name,
-                    persona=persona.id,
+                    persona=name,
                     repeat=repeat,
                 )
-                user, options = put(place, order)
+                user, options = self._put(key, order)
                 if system and told is None:
                     user = Message(role="user", content=f"{system}\n\n{user.content}")
                 messages = (user,) if told is None else (told, user)
                 words = [message.content for message in messages]
                 trial = Trial(
                     model=asking.identity,
-                    persona=persona.id,
+                    persona=name,
                     item=question.item,
                     question=question.name,
                     side=question.side,
@@ -150,12 +169,24 @@ def plan(study: Study, asking: Asking) -> Iterator[Planned]:
                 )
                 yield Planned(trial, options)
 
+    def _rendered(self, persona: int) -> tuple[str, Message | None]:
+        """A persona in words, and the message that carries them where it is one of its own."""
+        system = render(self._study.personas[persona], self._study.config.prompt_style, self._study.prompts)
+        alone = system and self._asking.persona_role == "system"
+        return system, Message(role="system", content=system) if alone else None
+
+
+def plan(study: Study, asking: Asking) -> Iterator[Planned]:
+    """All trials of a study, rendered as they are drawn."""
+    planner = Planner(study, asking)
+    return chain.from_iterable(map(planner.group, range(len(planner))))
+
 
 def _put(
-    prompts: Prompts, protocol: str, questions: Sequence[Question], place: int, order: tuple[str, ...]
+    prompts: Prompts, protocol: str, questions: Sequence[Question], key: int, order: tuple[str, ...]
 ) -> tuple[Message, tuple[str, ...]]:
     """One of the questions with its options in some order, as the message that puts it, and the options' words."""
-    question = questions[place]
+    question = questions[key]
     texts = {option.code: option.text for option in question.options}
     options = tuple(texts[code] for code in order)
     shown = lettered(options)

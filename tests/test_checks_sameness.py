@@ -16,7 +16,7 @@ from dilemmas.checks import repetition, sameness
 from dilemmas.errors import InputError
 from dilemmas.schema import Dilemma, Finding, Setting
 
-SHIPPED = dataset.read(dataset.shipped_path()).dilemmas
+SHIPPED = dataset.read(dataset.shipped_path()).dilemmas[:24]
 BY_ID = {one.id: one for one in SHIPPED}
 VALUES = list(taxonomy.values())
 

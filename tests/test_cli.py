@@ -29,9 +29,16 @@ COMMANDS = (
     *(f"review {name}" for name in REVIEW),
     "evaluate",
     "status",
+    "batch",
+    "batch write",
+    "batch read",
+    "merge",
+    "probe",
     "analyse",
     "report",
     "export",
+    "release",
+    *(f"release {name}" for name in ("build", "verify", "diff", "push", "results")),
     "power",
     "simulate",
     "list",
@@ -49,6 +56,11 @@ HEAVY = (
     "label_studio_sdk",
     "aiohttp",
     "pyarrow",
+    "ray",
+    "mlcroissant",
+    "datasets",
+    "huggingface_hub",
+    "yaml",
 )
 QUICK = ("evaluate", "--model", "scripted", "--persona-set", "three", "--limit", "2", "--run", "quick")
 PLAIN = {
@@ -193,7 +205,7 @@ def test_list_says_where_there_are_no_runs(here: Command) -> None:
 def test_a_dry_run_shows_the_plan_and_leaves_no_trace(here: Command, tmp_path: Path) -> None:
     done = here("evaluate", "--model", "scripted", "--dry-run")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1,872 = 13 conditions x 24 dilemmas x 2 questions x 3 repeats" in done.stdout
+    assert "48,048 = 13 conditions x 616 dilemmas x 2 questions x 3 repeats" in done.stdout
     for word in ("tokens", "time", "answered   0"):
         assert word in done.stdout
     assert "you are a particular person" in done.stdout
@@ -207,8 +219,8 @@ def test_a_dry_run_asks_no_server(here: Command, tmp_path: Path) -> None:
     done = here("evaluate", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert (plan["trials"], plan["protocol"], plan["seconds"]) == (1872, "reasoned", None)
-    assert plan["prompt_tokens"] > 1872 * 100
+    assert (plan["trials"], plan["protocol"], plan["seconds"]) == (48048, "reasoned", None)
+    assert plan["prompt_tokens"] > 48048 * 100
     assert list(plan["examples"]) == ["value", "action"]
     for messages in plan["examples"].values():
         assert [message["role"] for message in messages] == ["system", "user"]
@@ -345,7 +357,7 @@ def test_the_shipped_run_files_load(name: str, here: Command, tmp_path: Path) ->
     assert config.load(path, {}).name == name
     done = here("evaluate", "--config", str(path), "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["trials"] == {"demo": 144, "value-action-gap": 1872}[name]
+    assert json.loads(done.stdout)["trials"] == {"demo": 144, "value-action-gap": 48048}[name]
 
 
 def test_a_run_with_gaps_ends_with_three_and_says_how_to_go_on(here: Command, tmp_path: Path) -> None:

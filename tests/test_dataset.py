@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -290,18 +291,22 @@ def test_writing_where_nobody_can_leaves_the_old_file(record: Record, tmp_path: 
 
 
 SHIPPED = dataset.read(dataset.shipped_path()).dilemmas
-EACH = pytest.mark.parametrize("dilemma", SHIPPED, ids=lambda dilemma: dilemma.id)
 
 
-def test_the_shipped_dilemmas_cover_all_basic_values_and_topics_evenly() -> None:
-    values = taxonomy.values()
-    basic = Counter(values[dilemma.value].basic_value for dilemma in SHIPPED)
-    topics = Counter(dilemma.topic for dilemma in SHIPPED)
-    assert len(SHIPPED) == 24
-    assert (len(basic), min(basic.values()), max(basic.values())) == (10, 2, 3)
-    assert (len(topics), min(topics.values()), max(topics.values())) == (11, 2, 3)
-    assert len({dilemma.value for dilemma in SHIPPED}) == 24
-    assert len({values[dilemma.competing_value].basic_value for dilemma in SHIPPED}) >= 7
+def breaking(rule: Callable[[Dilemma], object]) -> list[str]:
+    """Ids of the shipped dilemmas that do not keep to a rule."""
+    return [dilemma.id for dilemma in SHIPPED if not rule(dilemma)]
+
+
+def test_the_shipped_dilemmas_fill_the_grid_once() -> None:
+    cells = [(dilemma.value, dilemma.topic) for dilemma in SHIPPED]
+    assert sorted(cells) == sorted(product(taxonomy.values(), taxonomy.topics()))
+
+
+@pytest.mark.parametrize(("first", "values", "topics"), [(24, 24, 11), (80, 56, 11)])
+def test_the_first_shipped_dilemmas_are_about_many_values_and_topics(first: int, values: int, topics: int) -> None:
+    assert len({dilemma.value for dilemma in SHIPPED[:first]}) == values
+    assert len({dilemma.topic for dilemma in SHIPPED[:first]}) == topics
 
 
 def test_the_shipped_file_is_as_the_tool_would_write_it(tmp_path: Path) -> None:
@@ -311,48 +316,52 @@ def test_the_shipped_file_is_as_the_tool_would_write_it(tmp_path: Path) -> None:
 
 
 def test_the_shipped_dilemmas_do_not_begin_alike() -> None:
-    assert len({tuple(dilemma.scenario.lower().split()[:3]) for dilemma in SHIPPED}) == 24
+    openings = Counter(tuple(dilemma.scenario.lower().split()[:4]) for dilemma in SHIPPED)
+    assert openings.most_common(1)[0][1] <= 4
+    assert len({dilemma.scenario for dilemma in SHIPPED}) == 616
 
 
 def test_no_action_stands_twice() -> None:
-    assert len({action.text for dilemma in SHIPPED for action in dilemma.actions}) == 24 * 6
+    assert len({action.text for dilemma in SHIPPED for action in dilemma.actions}) == 616 * 6
 
 
 def test_length_does_not_give_the_side_away() -> None:
     aligned = [sum(len(a.text) for a in d.actions if a.polarity == "aligned") for d in SHIPPED]
     opposed = [sum(len(a.text) for a in d.actions if a.polarity == "opposed") for d in SHIPPED]
-    assert 0.95 < sum(aligned) / sum(opposed) < 1.05
+    assert 0.99 < sum(aligned) / sum(opposed) < 1.01
 
 
-@EACH
-def test_a_shipped_dilemma_is_unreviewed_and_says_where_it_comes_from(dilemma: Dilemma) -> None:
-    assert dilemma.review == Review(status="unreviewed", reviewers=0)
-    assert dilemma.provenance.author
-    assert len(dilemma.provenance.method) > 20
-    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", dilemma.provenance.created)
+def test_the_shipped_dilemmas_are_unreviewed_and_say_where_they_come_from() -> None:
+    assert breaking(lambda one: one.review == Review(status="unreviewed", reviewers=0)) == []
+    assert breaking(lambda one: one.provenance.author and len(one.provenance.method) > 20) == []
+    assert breaking(lambda one: re.fullmatch(r"\d{4}-\d{2}-\d{2}", one.provenance.created)) == []
 
 
-@EACH
-def test_a_shipped_scenario_is_in_the_second_person_and_of_readable_length(dilemma: Dilemma) -> None:
-    assert re.search(r"\byou(r)?\b", dilemma.scenario, re.IGNORECASE)
-    assert not re.search(r"\b(I|me|my|mine|myself)\b", dilemma.scenario)
-    assert 50 <= len(dilemma.scenario.split()) <= 100
+def test_shipped_scenarios_speak_to_the_reader_and_are_of_readable_length() -> None:
+    assert breaking(lambda one: re.search(r"\byou(r)?\b", one.scenario, re.IGNORECASE)) == []
+    assert breaking(lambda one: 60 <= len(one.scenario.split()) <= 120) == []
 
 
-@EACH
-def test_shipped_actions_are_in_the_first_person_and_of_similar_length(dilemma: Dilemma) -> None:
-    lengths = [len(action.text) for action in dilemma.actions]
-    assert max(lengths) / min(lengths) <= 1.35
-    for action in dilemma.actions:
-        assert re.search(r"\b(?:I|My)\b", action.text)
-        assert not re.search(r"\byou(r|rs|rself)?\b", action.text, re.IGNORECASE)
-        assert action.rationale.strip() not in action.text
+def test_shipped_actions_are_in_the_first_person_and_of_similar_length() -> None:
+    def alike(dilemma: Dilemma) -> bool:
+        lengths = [len(action.text.split()) for action in dilemma.actions]
+        return min(lengths) >= 15 and max(lengths) <= 35 and max(lengths) / min(lengths) <= 1.5
+
+    def first_person(dilemma: Dilemma) -> bool:
+        return all(re.search(r"\b(?:I|me|we|us|my|our)\b", action.text, re.IGNORECASE) for action in dilemma.actions)
+
+    assert breaking(alike) == []
+    assert breaking(first_person) == []
+    assert breaking(lambda one: all(action.rationale.strip() not in action.text for action in one.actions)) == []
 
 
-@EACH
-def test_no_value_is_named_in_a_shipped_scenario_or_action(dilemma: Dilemma) -> None:
-    shown = " ".join([dilemma.scenario, *(action.text for action in dilemma.actions)])
-    assert [name for name in taxonomy.values() if re.search(rf"\b{re.escape(name)}\b", shown, re.IGNORECASE)] == []
+def test_no_shipped_dilemma_names_its_values() -> None:
+    def unnamed(dilemma: Dilemma) -> bool:
+        shown = " ".join([dilemma.scenario, *(action.text for action in dilemma.actions)])
+        names = (dilemma.value, dilemma.competing_value)
+        return not any(re.search(rf"\b{re.escape(name)}\b", shown, re.IGNORECASE) for name in names)
+
+    assert breaking(unnamed) == []
 
 
 def test_a_file_that_mixes_versions_of_the_schema_names_the_lines_of_each(record, write_lines):

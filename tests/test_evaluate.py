@@ -112,10 +112,10 @@ def planned_trials(**settings: Any) -> list[evaluate.Planned]:
 
 
 def test_the_plan_crosses_everything_and_keeps_alike_prompts_together() -> None:
-    trials = [one.trial for one in planned_trials(persona_set="twelve")]
+    trials = [one.trial for one in planned_trials(persona_set="twelve", limit=24)]
     assert len(trials) == 13 * 24 * 2 * 3
     personas = [BASELINE.id, *(persona.id for persona in built_in()["twelve"])]
-    items = [dilemma.id for dilemma in dataset.read(dataset.shipped_path()).dilemmas]
+    items = [dilemma.id for dilemma in dataset.read(dataset.shipped_path()).dilemmas[:24]]
     expected = [
         (persona, item, question, repeat)
         for persona in personas
@@ -351,7 +351,7 @@ def test_requests_that_are_all_rejected_stop_the_run_and_one_is_named(
     outcome, _ = scripted_run(**{"model.concurrency": 4})
     assert isinstance(outcome.stopped, RejectedError)
     assert model.requests < 20
-    items = [dilemma.id for dilemma in dataset.read(dataset.shipped_path()).dilemmas]
+    items = [dilemma.id for dilemma in dataset.read(dataset.shipped_path()).dilemmas[:24]]
     assert outcome.stopped.fix.startswith("Shorten it.")
     assert any(item in outcome.stopped.fix for item in items)
     assert "baseline" in outcome.stopped.fix
@@ -508,7 +508,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_study_gives_the_same_bytes_also_when_interrupted(tmp_path: Path) -> None:
     def study(**settings: Any) -> planning.Study:
-        return planning.prepare(config.load(None, {"name": "run", "model.name": "scripted", **settings}))
+        return planning.prepare(config.load(None, {"name": "run", "limit": 24, "model.name": "scripted", **settings}))
 
     async def interrupted(runs: Path) -> None:
         task = asyncio.current_task()

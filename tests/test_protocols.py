@@ -194,6 +194,13 @@ def test_tokens_that_spell_the_same_letter_are_summed_and_missing_letters_named(
     assert response.missing == ("A", "D", "E", "F")
 
 
+def test_probabilities_over_one_are_rounding_or_none_at_all() -> None:
+    rounded = logprob.read(tokens(A=0.7, B=0.304), ORDER, TEXTS)
+    assert (rounded.status, rounded.letter, rounded.mass) == ("answered", "A", 1.0)
+    impossible = logprob.read(tokens(A=0.9, B=0.9), ORDER, TEXTS)
+    assert (impossible.status, impossible.mass) == ("unreadable", None)
+
+
 def test_no_letter_among_the_tokens_is_unreadable() -> None:
     response = logprob.read(tokens(the=0.6, I=0.4), ORDER, TEXTS)
     assert (response.status, response.mass) == ("unreadable", 0)

@@ -55,6 +55,10 @@ def test_a_study_knows_the_size_of_its_shard() -> None:
     assert study.prepare(chosen).size == len(ids(shard="2/3"))
 
 
+def test_zeros_in_front_make_no_other_run() -> None:
+    assert config.load(None, {"shard": "02/08"}).shard == "2/8"
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", "²/3"])
 def test_a_shard_that_is_no_part_is_refused(shard: str) -> None:
     with pytest.raises(InputError, match="part"):

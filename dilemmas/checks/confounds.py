@@ -253,7 +253,7 @@ def cues(dilemmas: Sequence[Dilemma]) -> tuple[Cues, ...]:
     and from training those too in which it competes, where its words stand on the other side (kept in, they
     push a set without cues down to .4). Accuracy is the mean over dilemmas, or over the values' own means.
     Its 95 % t interval over these is widened by sqrt(1 + 5/4), because folds share training data: Nadeau
-    and Bengio (2003), doi:10.1023/A:1024068626366. In the shipped 24 with their actions' labels drawn
+    and Bengio (2003), doi:10.1023/A:1024068626366. In the first 24 shipped with their actions' labels drawn
     anew (1,000 times) it held .5 in 97 to 98 %, without the widening in 88 to 89 %, and 1 in 1,000 got a warning.
 
     Args:

@@ -33,7 +33,7 @@ About as many as `dilemmas generate` has places to draw from; beyond that, no re
 ACTION_WORDS, ALL_ACTIONS, MOST_ACTIONS = 3, 6, 4
 """Words that make an opening, and how many of the six share it for a warning and for a note.
 
-Of the 24 shipped dilemmas, written with care, four have six alike (the same deed in six measures)
+Of the first 24 shipped dilemmas, written with care, four have six alike (the same deed in six measures)
 and three have four or five: common enough that even six alike are no error."""
 SCENARIO_WORDS, OPENING_SHARE, OPENING_COUNT = 4, 0.02, 3
 """Words that make a scenario's opening, and the largest share or, in small sets, number that may have it.

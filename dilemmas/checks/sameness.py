@@ -26,7 +26,7 @@ from dilemmas.schema import Dilemma, Finding, Neighbour, Severity
 ALIKE, SAME = 0.25, 0.5
 """Cosines of two scenarios' word pairs from which they are alike (warning) and the same (error).
 
-Measured on the 24 shipped scenarios and on paraphrases of six of them (tests/test_checks_sameness.py).
+Measured on the first 24 shipped scenarios and on paraphrases of six of them (tests/test_checks_sameness.py).
 The nearest two of the 24 have .09. With names and things changed the cosine is .77 to .84; with
 every other sentence reworded, .28 to .65; with every sentence reworded, .02 to .08: the same story
 in other words is beyond what words can tell. The cosine of a pair depends on these two texts alone
@@ -39,7 +39,7 @@ OUTLYING = 3.5
 
 How near is near differs from one embedding model to the next, so each nearest neighbour is judged
 against all others of the set, on the scale of the logarithm of 1 less the cosine. Measured with the
-embedded model's averaged states: the nearest two of the 24 shipped scenarios have a score of 2.2,
+embedded model's averaged states: the nearest two of the first 24 shipped scenarios have a score of 2.2,
 their paraphrases 7 to 17, and five of six stories told again in wholly other words 3.6 to 5.1. Of
 vectors drawn at random, one in 250 (sets of 24) to one in 1,500 (sets of 2,000) is beyond it.
 """

@@ -9,7 +9,22 @@ from typing import NoReturn
 
 import typer
 
-from dilemmas.cli import analyse, check, evaluate, export, generate, listing, power, review, simulate, status
+from dilemmas.cli import (
+    analyse,
+    batch,
+    check,
+    evaluate,
+    export,
+    generate,
+    listing,
+    merge,
+    power,
+    probe,
+    release,
+    review,
+    simulate,
+    status,
+)
 from dilemmas.errors import DilemmasError, os_error
 
 EXIT_WRONG_INPUT, EXIT_GAPS, EXIT_INTERRUPTED = 2, 3, 130
@@ -27,9 +42,13 @@ app = typer.Typer(
 )
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=status.EXAMPLES)(status.status)
+app.add_typer(batch.app)
+app.command(epilog=merge.EXAMPLES)(merge.merge)
+app.command(epilog=probe.EXAMPLES)(probe.probe)
 app.command(epilog=generate.EXAMPLES)(generate.generate)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.add_typer(review.app)
+app.add_typer(release.app)
 app.command(epilog=analyse.ANALYSE_EXAMPLES)(analyse.analyse)
 app.command(epilog=analyse.REPORT_EXAMPLES)(analyse.report)
 app.command(epilog=export.EXAMPLES)(export.export)

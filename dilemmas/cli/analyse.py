@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,7 +26,11 @@ dilemmas analyse runs/dilemmas --reparse
 
 dilemmas analyse after --compare before --compare runs/long-before
 
+dilemmas analyse results/0.1.0/runs/dilemmas
+
 dilemmas analyse --responses published.csv --points 4
+
+dilemmas analyse --responses logs/inspect.json
 """
 REPORT_EXAMPLES = """
 [bold]Examples[/bold]
@@ -36,10 +41,16 @@ dilemmas report dilemmas --out gap.html
 
 dilemmas report --responses published.csv
 """
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Name of a run, or its folder.")]
+RunArgument = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Name of a run, its folder, or released results.")
+]
 ResponsesOption = Annotated[
     Path | None,
-    typer.Option("--responses", metavar="FILE.csv", help="Answers from anywhere in place of a run; see methods.md."),
+    typer.Option(
+        "--responses",
+        metavar="FILE",
+        help="Answers from anywhere in place of a run: CSV (methods.md), or another harness's log (harnesses.md).",
+    ),
 ]
 ScaleOption = Annotated[
     str | None, typer.Option("--scale", help="Scores of the options: even or thirds. \\[as asked, else even]")
@@ -51,7 +62,7 @@ CompareOption = Annotated[
     list[str] | None,
     typer.Option("--compare", metavar="RUN", help="Another run to compare this one with; can be given again."),
 ]
-PointsOption = Annotated[int, typer.Option("--points", help="Grades of answers in words in FILE.csv: 6 or 4.")]
+PointsOption = Annotated[int, typer.Option("--points", help="Grades of answers in words in a CSV file: 6 or 4.")]
 
 
 def analyse(
@@ -62,7 +73,7 @@ def analyse(
     points: PointsOption = 6,
     compare: CompareOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the tables. \\[the run's; FILE-analysis beside FILE.csv]")
+        Path | None, typer.Option(help="Folder for the tables. \\[the run's; NAME-analysis beside FILE, or a release]")
     ] = None,
     reparse: Annotated[
         bool, typer.Option("--reparse", help="Read the stored replies again with this version; asks nothing.")
@@ -71,8 +82,8 @@ def analyse(
     json_: Json = False,
 ) -> None:
     """Score a run, or answers from anywhere, and test the deltas; writes analysis.json and tables/*.csv."""
-    found, folder = _analysed(run, responses, runs_dir, scale, category, points, compare, reparse=reparse)
-    _show(found, _free(out) if out else folder, with_report=False, as_json=json_)
+    with _analysed(run, responses, runs_dir, scale, category, points, compare, reparse=reparse) as (found, folder):
+        _show(found, _free(out) if out else folder, with_report=False, as_json=json_)
 
 
 def report(
@@ -88,8 +99,8 @@ def report(
     """Write the report of a run, or of answers from anywhere: one HTML file that can be read offline."""
     from dilemmas import report as stage
 
-    found, folder = _analysed(run, responses, runs_dir, scale, category, points, compare)
-    print(stage.write(found, out or folder / "report.html", folder))
+    with _analysed(run, responses, runs_dir, scale, category, points, compare) as (found, folder):
+        print(stage.write(found, out or folder / "report.html", folder))
 
 
 def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_json: bool) -> None:
@@ -99,17 +110,19 @@ def analyse_run(folder: Path, scale: ScaleName | None, *, with_report: bool, as_
     _show(analysis.analyse(folder, scale), folder, with_report=with_report, as_json=as_json)
 
 
+@contextmanager
 def _analysed(
     run: str | None, file: Path | None, runs_dir: Path, scale: str | None, category: str, points: int,
     compare: Sequence[str] | None, *, reparse: bool = False,
-) -> tuple[Analysis, Path]:  # fmt: skip
+) -> Iterator[tuple[Analysis, Path]]:  # fmt: skip
     """The analysis of a run or of a file, and the folder for what is written."""
     import sys
+    from contextlib import ExitStack
 
     from dilemmas import analysis
     from dilemmas.errors import InputError
     from dilemmas.evaluate import read_again
-    from dilemmas.runs import find
+    from dilemmas.runs import opened
 
     chosen, settings = _scale(scale), analysis.Settings(category=_category(category))
     if (run is None) == (file is None):
@@ -125,12 +138,14 @@ def _analysed(
                 fix="Put both into one file, each under its own model; models are compared.",
             )
         folder = _free(file.with_name(f"{file.stem}-analysis"))
-        return analysis.analyse_responses(file, chosen, settings, points=_points(points)), folder
+        yield analysis.analyse_responses(file, chosen, settings, points=_points(points)), folder
+        return
     assert run is not None
-    folder, others = find(run, runs_dir), [find(other, runs_dir) for other in compare or ()]
-    if reparse:
-        print(f"{read_again(folder):,} replies are read differently now", file=sys.stderr)
-    return analysis.analyse(folder, chosen, settings, others), folder
+    with ExitStack() as stack:
+        own, *others = (stack.enter_context(opened(one, runs_dir)) for one in (run, *(compare or ())))
+        if reparse:
+            print(f"{read_again(own.folder):,} replies are read differently now", file=sys.stderr)
+        yield analysis.analyse(own.folder, chosen, settings, [other.folder for other in others]), own.out
 
 
 def _show(found: Analysis, folder: Path, *, with_report: bool, as_json: bool) -> None:
@@ -161,11 +176,12 @@ def _show(found: Analysis, folder: Path, *, with_report: bool, as_json: bool) ->
 
 
 def _free(folder: Path) -> Path:
-    """A folder that is no run's: what is said of other answers would stand beside the run's."""
+    """A folder that is no run's and no release's: what is said of other answers would stand beside theirs."""
     from dilemmas.errors import InputError
+    from dilemmas.release.results_layout import place_of
     from dilemmas.store import FILE
 
-    if (folder / FILE).exists():
+    if (folder / FILE).exists() or place_of(folder):
         raise InputError("is the folder of a run", where=str(folder), fix="Give another one with --out.")
     return folder
 

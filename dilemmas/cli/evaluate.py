@@ -10,8 +10,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dilemmas.cluster import Cluster
     from dilemmas.config import RunConfig
-    from dilemmas.evaluate import Outcome
+    from dilemmas.ledger import Outcome
     from dilemmas.study import Study
 
 EXAMPLES = """
@@ -26,6 +27,8 @@ dilemmas evaluate --persona-set twelve --model Qwen/Qwen3-8B --base-url http://g
 dilemmas evaluate --model Qwen/Qwen3-8B --base-url http://a:8000/v1 --base-url http://b:8000/v1
 
 dilemmas evaluate --config experiments/value-action-gap/run.toml
+
+dilemmas evaluate --engine ray --address auto --gpus-per-actor 1 --model M --serve "vllm serve {model} --port {port}"
 
 [bold]Exit codes[/bold]
 
@@ -92,6 +95,19 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="RUN", help="Take over this run's answers to the same trials. Can be given again."),
     ] = None,
+    engine: Annotated[str | None, typer.Option(help="ray: ask from the nodes of a Ray cluster.")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="local|auto|HOST:PORT", help="The Ray cluster; local starts one here. \\[local]"),
+    ] = None,
+    actors: Annotated[
+        int | None, typer.Option(metavar="N", help="Ray actors that ask. \\[one a node, GPU share or address]")
+    ] = None,
+    gpus_per_actor: Annotated[float | None, typer.Option(metavar="G", help="GPUs for each Ray actor. \\[0]")] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Command by which each Ray actor starts its server on {port}."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="Name of the run. \\[the dataset's name]")] = None,
     runs_dir: RunsDir = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and both questions; ask nothing.")] = False,
@@ -132,20 +148,41 @@ def evaluate(
             "model.noise": noise or None,
         },
     )
+    cluster = _cluster(engine, address=address, actors=actors, gpus_per_actor=gpus_per_actor, serve=serve)
     study = prepare(chosen)
     if dry_run:
         _show_plan(study, runs_dir, as_json=json_)
         return
-    outcome = _ask(study, runs_dir, [find(other, runs_dir) for other in reuse or ()], quiet=json_)
+    outcome = _ask(study, runs_dir, [find(other, runs_dir) for other in reuse or ()], cluster, quiet=json_)
     _finish(outcome, chosen, with_report=report, as_json=json_)
 
 
-def _ask(study: Study, runs_dir: Path, reuse: Sequence[Path], *, quiet: bool) -> Outcome:
-    from dilemmas import evaluate as stage
-    from dilemmas import loops
+def _cluster(engine: str | None, **given: Any) -> Cluster | None:
+    """The cluster that the options name; None where this process asks itself."""
+    from dilemmas.cluster import Cluster
+    from dilemmas.errors import InputError
+
+    options = {name: value for name, value in given.items() if value is not None}
+    if engine == "ray":
+        return Cluster(**options)
+    if engine is not None:
+        raise InputError(f'there is no engine "{engine}"', where="--engine", fix="Use ray, or leave it out.")
+    for name in options:
+        raise InputError("is for a Ray cluster", where=f"--{name.replace('_', '-')}", fix="Add --engine ray.")
+    return None
+
+
+def _ask(study: Study, runs_dir: Path, reuse: Sequence[Path], cluster: Cluster | None, *, quiet: bool) -> Outcome:
     from dilemmas.cli.progress import progress
 
     with progress(several=len(study.config.models) > 1, quiet=quiet) as show:
+        if cluster is not None:
+            from dilemmas.cluster.driving import evaluate_on
+
+            return evaluate_on(study, runs_dir, cluster, show, reuse=reuse)
+        from dilemmas import evaluate as stage
+        from dilemmas import loops
+
         return loops.run(stage.evaluate(study, runs_dir, show, reuse=reuse))
 
 

@@ -19,8 +19,8 @@ Mode = Literal["json_schema", "json_schema_plain", "tools", "free"]
 """How the form of a reply is imposed: by a schema with lengths, by one without, by a tool that must be called, or
 by nothing but words."""
 SCENARIO_LENGTHS, TEXT_LENGTHS, RATIONALE_LENGTHS = (170, 1200), (40, 300), (50, 400)
-"""Shortest and longest texts, characters: half the shortest and over twice the longest of the 24 shipped
-dilemmas (347 to 510, 80 to 116 and 104 to 204). They stop a model that does not end, and judge nothing."""
+"""Shortest and longest texts, characters: well below the shortest and above the longest of the 616 shipped
+dilemmas (347 to 696, 80 to 135 and 68 to 204). They stop a model that does not end, and judge nothing."""
 _RECALLED = 1500
 """Characters of a broken reply, and of what was wrong with it, that are shown when asking again: with them and the
 prompt a context of 4,096 tokens still has room for a reply."""

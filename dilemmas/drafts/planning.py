@@ -27,8 +27,8 @@ from dilemmas.schema import Dilemma, Finding, Findings, sha256
 AVOIDED, OPENING_WORDS = 12, 20
 """Scenarios of the same value that a prompt names, and how many of their first words: some 350 tokens at most, so
 that it still fits into a context of 4,096."""
-REPLY_TOKENS = 570
-"""Tokens of a reply, about: the mean of the 24 shipped dilemmas in the form that is asked for, 4 characters a token."""
+REPLY_TOKENS = 563
+"""Tokens of a reply, about: mean of the 616 shipped dilemmas in the form that is asked for, 4 characters a token."""
 
 
 @dataclass(frozen=True)

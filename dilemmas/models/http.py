@@ -8,6 +8,7 @@ decided by the type of the error.
 
 from __future__ import annotations
 
+import copy
 import errno
 import math
 import re
@@ -37,7 +38,7 @@ _CONNECTING = 10.0
 """Longest wait for a connection, seconds."""
 _KEPT_ALIVE = 4.0
 """How long a connection nobody uses is kept, seconds: less than the 5 after which uvicorn closes it."""
-_RETRYABLE = frozenset({408, 409, 425, 429})
+RETRYABLE = frozenset({408, 409, 425, 429})
 """Statuses below 500 of failures that may pass."""
 _OTHER_FILES = 128
 """Files that are open beside the connections."""
@@ -120,6 +121,12 @@ class Address:
             except ValueError as error:
                 raise InputError(f"is no address: {error}", where="--base-url", fix="Check the host's name.") from None
         return self._urls[path]
+
+    def above(self) -> Address:
+        """The same server without the `/v1` of its address: there some tell of themselves."""
+        other = copy.copy(self)
+        other.url, other._urls, other._speaks = self.url.removesuffix("/v1"), {}, set()
+        return other
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; the JSON object that comes back, without the key.
@@ -225,7 +232,7 @@ class Address:
             message = short(_message(self._secret.decoded(raw)))
         except (ValueError, RecursionError):
             message = short(self._text(raw))
-        if status in _RETRYABLE or (status >= 500 and status != 501):
+        if status in RETRYABLE or (status >= 500 and status != 501):
             wish = _seconds(response.headers.get("retry-after", ""))
             return TransientError(f"HTTP {status}: {message}", where=where, status=status, retry_after=wish)
         if status in (401, 403):

@@ -15,15 +15,15 @@ Chat = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _WORD = "qzx-7"
 """An answer nobody gives unless a schema leaves no other."""
-_ROOM = 512
+ROOM = 512
 """Tokens within which a model that does not think first has long replied."""
-_UNABLE = frozenset({400, 422, 500})
+UNABLE = frozenset({400, 422, 500})
 """Statuses with which servers refuse, or break on, what they cannot do."""
 _SCHEMAS: tuple[Literal["none", "plain", "bounded"], ...] = ("none", "plain", "bounded")
 """From the least to the most."""
 
 
-async def capabilities(chat: Chat, protocol: ProtocolName, room: int = _ROOM) -> Capabilities:
+async def capabilities(chat: Chat, protocol: ProtocolName, room: int = ROOM) -> Capabilities:
     """What a server can do of what a protocol needs, by up to six requests.
 
     Args:
@@ -60,7 +60,7 @@ async def calls_tools(chat: Chat) -> bool:
         {
             "messages": [{"role": "user", "content": "Name a colour."}],
             "temperature": 0,
-            "max_tokens": _ROOM,
+            "max_tokens": ROOM,
             "tools": [{"type": "function", "function": tool}],
             "tool_choice": {"type": "function", "function": {"name": "reply"}},
         },
@@ -102,7 +102,7 @@ async def _accepted(chat: Chat, body: dict[str, Any]) -> dict[str, Any] | None:
     try:
         return await chat(body)
     except (RejectedError, TransientError) as error:
-        if error.status in _UNABLE:
+        if error.status in UNABLE:
             return None
         raise
 

@@ -21,11 +21,10 @@ from dilemmas.models import Request, defaults, noise, probing
 from dilemmas.models.completions import CHAT, as_sent, body_of, no_choices, reply_of, short
 from dilemmas.models.http import Address, make_room, opened
 from dilemmas.models.keys import key_of
+from dilemmas.models.listing import SHOWN, insist, listed
 from dilemmas.schema import Capabilities, ModelIdentity, ProtocolName, Reply
 
 T = TypeVar("T")
-_LATER = frozenset({429, 503})
-"""How a server says that it is busy, or still loading."""
 _LLAMA_CPP = "llamacpp"
 """Who owns the models that llama.cpp serves, in its own words."""
 
@@ -88,7 +87,9 @@ class ServedModel:
         self.context: int | None = None
         """Tokens of context, prompt and reply together, where the servers tell: that of the shortest."""
         fixed = config.concurrency or (1 if config.strict else self.default_concurrency)
-        self._config, self._servers = config, tuple(servers)
+        self.servers = tuple(servers)
+        """Who is asked."""
+        self._config = config
         self._pool = Pool(
             servers,
             concurrency=None if fixed == "auto" else fixed,
@@ -122,13 +123,13 @@ class ServedModel:
     async def probe(self, protocol: ProtocolName, *, noise: bool = False) -> Capabilities:
         """What all servers can do of what a protocol needs, by up to six short requests to each, as `Model` says."""
         room = max(512, self._config.sampling.max_tokens)
-        found = await self._of_each(lambda server: probing.capabilities(self._chat(server), protocol, room))
+        found = await self._of_each(lambda server: probing.capabilities(self.chat(server), protocol, room))
         able = probing.common(found).model_copy(update={"server": "; ".join(self._software)})
         return able.model_copy(update=await self._noise(protocol, able)) if noise else able
 
     async def calls_tools(self) -> bool:
         """Whether all servers give the arguments of a tool that must be called the form they are to have."""
-        return all(await self._of_each(lambda server: probing.calls_tools(self._chat(server))))
+        return all(await self._of_each(lambda server: probing.calls_tools(self.chat(server))))
 
     def close(self) -> None:
         """Let those who wait for a place go, because nothing more is to be asked."""
@@ -202,12 +203,12 @@ class ServedModel:
         """Whether the field may be sent: where the user wants it, else to llama.cpp alone."""
         return "cache_prompt" in self._config.extra_body or self._owners == {_LLAMA_CPP}
 
-    def _chat(self, server: Address) -> probing.Chat:
+    def chat(self, server: Address) -> probing.Chat:
         """Asks one server, whatever the pool thinks of it, with the fields that go with every question."""
 
         async def chat(body: dict[str, Any]) -> dict[str, Any]:
             sent = {"model": self.identity.name, **self._config.sampling.extra, **body}
-            return await _insist(lambda: self._call(server, CHAT, dict(sent)))
+            return await insist(lambda: self._call(server, CHAT, dict(sent)))
 
         return chat
 
@@ -231,7 +232,7 @@ class ServedModel:
                 error.where = error.where or server.url
                 return error
 
-        asked = [server for server in self._servers if server not in self._unmet] or self._servers
+        asked = [server for server in self.servers if server not in self._unmet] or self.servers
         found = await asyncio.gather(*(one(server) for server in asked))
         failures = [(server, got) for server, got in zip(asked, found, strict=True) if isinstance(got, TransientError)]
         if len(failures) == len(asked):
@@ -248,18 +249,11 @@ class ServedModel:
             RejectedError: it lists other models only, or wants another key.
             ModelError: it cannot be asked at all.
         """
-        try:
-            listing = await _insist(lambda: server.call("GET", "/models"))
-        except RejectedError as error:
-            if error.status not in (404, 405, 501):
-                raise
-            listing = {}  # no list: the first question will tell
-        listed = listing.get("data")
-        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        entries = await listed(server)
         names, name = [str(entry.get("id")) for entry in entries], self.identity.name
         if names and name not in names:
             raise RejectedError(
-                f'the server has no model "{name}"; it has: {", ".join(names[:20])}',
+                f'the server has no model "{name}"; it has: {", ".join(names[:SHOWN])}',
                 where=server.url,
                 fix=did_you_mean(name, names) or "Name one of these with --model.",
                 status=404,
@@ -279,17 +273,3 @@ class ServedModel:
             self.context = min(length, self.context or length)
         if said := ", ".join(part for part in (owner, f"context {length}" if length else "") if part):
             self._software[said] = None
-
-
-async def _insist(call: Callable[[], Awaitable[T]]) -> T:
-    """One request, put again a few times to a server that is busy or still loading, or where a connection was cut."""
-    for pause in (1.0, 2.0, 4.0):
-        try:
-            return await call()
-        except UnreachableError:
-            raise
-        except TransientError as error:
-            if error.status not in _LATER and error.status is not None:
-                raise  # perhaps what the server always does
-            await asyncio.sleep(min(pause if error.retry_after is None else error.retry_after, 60.0))
-    return await call()

@@ -14,6 +14,8 @@ from dilemmas.prompts import LETTERS
 from dilemmas.schema import Capabilities, ProtocolName, Reply, Response, Sampling, Trial
 
 NAME: ProtocolName = "logprob"
+_MOST = 1.01
+"""Highest sum of probabilities that rounding explains: servers that calculate in half precision round each of them."""
 
 
 def mode(capabilities: Capabilities) -> str:
@@ -62,12 +64,14 @@ def read(reply: Reply, order: tuple[str, ...], texts: tuple[str, ...]) -> Respon
         return Response(
             status="unreadable", mass=0, missing=missing, reason="no option letter among the most likely tokens"
         )
+    if mass > _MOST:
+        return Response(status="unreadable", missing=missing, reason="the letters' probabilities are more than 1")
     best = max(letters, key=lambda letter: sums[letter])
     return Response(
         status="answered",
         code=order[letters.index(best)],
         letter=best,
         probabilities={code: sums[letter] / mass for code, letter in zip(order, letters, strict=True)},
-        mass=mass,
+        mass=min(mass, 1.0),
         missing=missing,
     )

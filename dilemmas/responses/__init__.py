@@ -1,6 +1,7 @@
-"""Answers from anywhere as a CSV file: read, checked, and brought into the form of `scores.answers`.
+"""Answers from anywhere: read, checked, and brought into the form of `scores.answers`.
 
-The first line names the columns; every other line holds an answer (long) or a pair of them (wide):
+They come as the log of another harness (see `harness`), or as a CSV file. Its first line names the columns; every
+other line holds an answer (long) or a pair of them (wide):
 
     model, persona, value, topic, item   names; an item is one dilemma, and has one value and one topic
     category                             kind of the persona, as in `schema.PersonaCategory` (optional)

@@ -12,7 +12,8 @@ import pandas as pd
 
 from dilemmas import taxonomy
 from dilemmas.config import ScaleName
-from dilemmas.errors import did_you_mean
+from dilemmas.errors import InputError, did_you_mean
+from dilemmas.harness import logs
 from dilemmas.questions import INSTRUMENTS
 from dilemmas.resources import decode_utf8, read_bytes
 from dilemmas.responses.checks import NAMES, WIDE, check_cells, check_conditions, check_header, is_number, number_in
@@ -26,6 +27,8 @@ MISSING = "no answer in the file"
 _ANSWERS = {"v", "a", "score", "code", "vote", "letter", "mass", "order", "request", "said"}
 _NO_ANSWER = ("NA", "NaN", "nan")
 """What statistics programs write into empty cells."""
+_ORDER = ["model", "persona", "item", "question", "repeat"]
+"""What the rows of a frame are sorted by."""
 _QUESTION: dict[str, str] = {one.SIDE: name for name, one in INSTRUMENTS.items()}
 
 
@@ -39,7 +42,7 @@ class Responses(NamedTuple):
     frame: pd.DataFrame
     """As from `scores.answers`, without `trial`; letter, order, request and said only where the file has them."""
     from_words: bool
-    """Whether all scores come from words; otherwise scores stand in the file."""
+    """Whether all scores come from words or replies; otherwise scores stand in the file."""
     caveats: dict[str, str]
     """What a reader of a model's results must know, by model."""
     demonstrations: tuple[str, ...]
@@ -52,14 +55,16 @@ def read(path: Path, scale: ScaleName = "even", *, points: Points = 6) -> Respon
     """Read a file of answers.
 
     Args:
-        path: a CSV file in UTF-8, of the form above.
-        scale: scores of answers in words.
+        path: a CSV file in UTF-8, of the form above; or a log of another harness (see `harness`).
+        scale: scores of answers in words, and of those in a log.
         points: grades that the words come in; with 4, `agree` is the milder of two, with 6 the middle of three.
 
     Raises:
         InputError: the file is not of that form; names the line and the column.
     """
     data = read_bytes(path, "file of answers")
+    if logs.is_log(data):
+        return _of_log(data, path, scale, points)
     sheet = Sheet.of(decode_utf8(data, path), path)
     check_header(sheet)
     for name in _ANSWERS & set(sheet.columns):
@@ -75,12 +80,22 @@ def read(path: Path, scale: ScaleName = "even", *, points: Points = 6) -> Respon
     return Responses(
         name=path.name,
         sha256=sha256(data),
-        frame=frame.sort_values(["model", "persona", "item", "question", "repeat"], ignore_index=True),
+        frame=frame.sort_values(_ORDER, ignore_index=True),
         from_words=not any(map(is_number, long.column("score"))),
         caveats={model: " ".join(caveats) for model, caveats in told.items()},
         demonstrations=tuple(sorted(shown)),
         notes=(*notes, *_unknown(frame, "value", taxonomy.values()), *_unknown(frame, "topic", taxonomy.topics())),
     )
+
+
+def _of_log(data: bytes, path: Path, scale: ScaleName, points: Points) -> Responses:
+    """The answers in another harness's log."""
+    if points != 6:
+        raise InputError("logs hold answers of six grades", where=f"{path}, --points {points}", fix="Leave it out.")
+    frame, notes = logs.read(data, path, scale)
+    frame = frame.sort_values(_ORDER, ignore_index=True)
+    unknown = (*_unknown(frame, "value", taxonomy.values()), *_unknown(frame, "topic", taxonomy.topics()))
+    return Responses(path.name, sha256(data), frame, True, {}, (), (*notes, *unknown))
 
 
 def _long(sheet: Sheet) -> Sheet:

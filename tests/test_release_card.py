@@ -12,7 +12,7 @@ import yaml
 from test_release_build import DAY, SHIPPED, reviewed, sorting, verdict
 
 from dilemmas import checks, dataset
-from dilemmas.release import card, citation, croissant, figures, measures, statements
+from dilemmas.release import card, citation, croissant, evidence, figures, measures, statements
 from dilemmas.release.build import FORMS
 from dilemmas.release.contents import LICENSE_ID, TITLE, UNREVIEWED, Contents
 from dilemmas.release.evidence import Evidence, Naming
@@ -172,7 +172,7 @@ def test_people_and_machines_are_not_mixed(make: Make) -> None:
     machines = tuple(placed(one, "judge-1", kind="machine", shift=1) for one in some)
     text = card.readme(make(evidence=Evidence(people=people, machines=machines)), ROWS)
     by_people, by_machines = text.split("### Machines")
-    assert "| released revision | 6 | 12 | 12 | 100.0 % | 100.0 % | 1.00 |" in by_people
+    assert "| released revision | 6 | 12 | 12 | 100.0 % | 100.0 % | 1.000 |" in by_people
     assert "| released revision | 6 | 6 | 6 | 83.3 % | 16.7 % |" in by_machines  # one of six crosses; the last stays
     assert "| blind | place | 36 |" in by_people
 
@@ -261,3 +261,22 @@ def test_a_single_dilemma_can_be_told_of(make: Make, tmp_path: Path) -> None:
     )
     assert "1, with 6 actions" in card.readme(contents, {"dilemmas": 1, "actions": 6, "personas": 12})
     assert figures.every(contents)
+
+
+def test_rates_are_cut_off_and_never_rounded_up() -> None:
+    assert measures.cut(0.99831, 2) == 0.99
+    assert [measures.cut(number / 1000, 3) for number in range(1001)] == [number / 1000 for number in range(1001)]
+
+
+def test_readings_of_single_actions_are_told_apart_from_those_of_six(tmp_path: Path) -> None:
+    for path in dataset.shipped_path().parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = evidence.read(tmp_path / dataset.SHIPPED, SHIPPED)
+    first, later, released = measures.single_rates(SHIPPED, found.singles)
+    assert [(row["dilemmas"], row["actions"]) for row in (first, later, released)] == [
+        (616, 633),
+        (41, 253),
+        (616, 839),
+    ]
+    assert all(0.9 < row["side"] <= 1 and row["place"] < row["side"] for row in (first, later, released))
+    assert all(len(one.placements) == 6 for one in found.machines)

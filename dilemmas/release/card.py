@@ -59,6 +59,7 @@ def readme(contents: Contents, rows: Mapping[str, int]) -> str:
         agreement=measures.agreement({one.id: one for one in contents.dilemmas}, people),
         people_sorts=measures.passes(contents.dilemmas, [one for one in people if one.placements], "person"),
         machine_sorts=measures.passes(contents.dilemmas, machines, "machine"),
+        singles=measures.single_rates(contents.dilemmas, contents.evidence.singles),
         naming=measures.naming_rates(contents.dilemmas, contents.evidence.namings),
         checks=contents.checks,
         rules=contents.rules,
@@ -167,6 +168,11 @@ def _spread(texts: Sequence[str]) -> dict[str, int]:
     return {"median": round(statistics.median(counts)), "low": min(counts), "high": max(counts)}
 
 
+def _rate(x: float | None, digits: int = 0) -> str:
+    """A share in percent, cut off and never rounded up."""
+    return share(measures.cut(x, digits + 2), digits)
+
+
 def _sorts(rows: Sequence[Mapping[str, Any]]) -> str:
     return _render("sorts.md.j2", rows=rows).strip()
 
@@ -181,8 +187,8 @@ def _render(template: str, **variables: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.globals.update(
-        canary=CANARY, count="{:,}".format, number=number, share=share, interval=interval, estimate=estimate,
-        sorts=_sorts,
+        canary=CANARY, count="{:,}".format, number=number, share=_rate, interval=interval, estimate=estimate,
+        sorts=_sorts, cut=measures.cut,
     )  # fmt: skip
     environment.filters["md"] = md
     text = environment.get_template(template).render(**variables)

@@ -1,7 +1,7 @@
 """What people and machines said of a dataset: judgements and blind namings, each held against the texts it is about.
 
-Beside `NAME.jsonl` they stand in `NAME.judgements.jsonl` and `NAME.naming.jsonl`; pulled rounds and further files of
-judgements are named by the user. `NAME.history.jsonl` has the texts of earlier revisions.
+Beside `NAME.jsonl` they stand in `NAME.judgements.jsonl`, `NAME.single.jsonl` and `NAME.naming.jsonl`; pulled rounds
+and further files of judgements are named by the user. `NAME.history.jsonl` has the texts of earlier revisions.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ class Evidence:
     """People's judgements that count, under pseudonyms."""
     machines: tuple[Judgement, ...] = ()
     """Machines' readings, unreadable ones included."""
+    singles: tuple[Judgement, ...] = ()
+    """Machines' readings of single actions, each shown without the other five."""
     namings: tuple[Naming, ...] = ()
     """Blind namings of topic and value."""
     not_counted: int = 0
@@ -66,6 +68,7 @@ class Evidence:
         return Evidence(
             people=tuple(one for one in self.people if one.dilemma in kept),
             machines=tuple(one for one in self.machines if one.dilemma in kept),
+            singles=tuple(one for one in self.singles if one.dilemma in kept),
             namings=tuple(one for one in self.namings if one.dilemma in kept),
             not_counted=self.not_counted,
         )
@@ -108,6 +111,7 @@ def read(path: Path, dilemmas: Sequence[Dilemma], judgements: Sequence[Path] = (
     return Evidence(
         people=counted,
         machines=tuple(one for one in ordered if one.kind == "machine"),
+        singles=_singles(dataset.beside(path, "single"), texts),
         namings=_namings(dataset.beside(path, "naming"), texts),
         not_counted=len(people) - len(counted),
     )
@@ -129,6 +133,20 @@ def _judgements(source: Path) -> list[tuple[str, Judgement]]:
         return [(str(source), one) for one in (*pulled.people, *pulled.machines)]
     read = read_records(source, Judgement, "file of judgements", fix=_FIX)
     return [(f"{source}, line {number}", one) for number, one in read.items()]
+
+
+def _singles(path: Path, texts: Texts) -> tuple[Judgement, ...]:
+    if not path.exists():
+        return ()
+    found = read_records(path, Judgement, "file of readings of single actions", fix=_FIX)
+    for number, one in found.items():
+        where = f"{path}, line {number}"
+        _check_known(texts, one.dilemma, one.revision, one.text_sha256, where)
+        if one.kind != "machine" or len(one.placements) != 1:
+            raise InputError(
+                "is no machine's reading of a single action", where=where, fix="Give each line one placement."
+            )
+    return tuple(found.values())
 
 
 def _namings(path: Path, texts: Texts) -> tuple[Naming, ...]:

@@ -5,6 +5,7 @@ People and machines are never mixed. What nobody judged is None, and never a rat
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -207,6 +208,48 @@ def _pass(
         "place": _mean([float(one) for one in right]),
         "revised": revised,
     }
+
+
+def single_rates(dilemmas: Sequence[Dilemma], singles: Sequence[Judgement]) -> list[dict[str, Any]]:
+    """Where single actions were put by readers who did not see the other five.
+
+    Returns:
+        A row for the first revision of each dilemma that was read, one for later revisions, and one for the released
+        ones: which, dilemmas, actions, side and place (shares of actions put on their side, and into their very place).
+        Rows of nothing are left out.
+    """
+    of, first = {one.id: one for one in dilemmas}, dict[str, int]()
+    known = [one for one in singles if one.dilemma in of]
+    for one in known:
+        first[one.dilemma] = min(one.revision, first.get(one.dilemma, one.revision))
+    groups = {
+        "first revision that was read": [one for one in known if one.revision == first[one.dilemma]],
+        "later revisions": [one for one in known if one.revision > first[one.dilemma]],
+        "released revision": [one for one in known if one.revision == of[one.dilemma].revision],
+    }
+    rows = []
+    for which, own in groups.items():
+        placed = [at for one in own for at in one.placements]
+        right = [(at.judged_polarity, at.judged_intensity) == (at.polarity, at.intensity) for at in placed]
+        rows.append(
+            {
+                "which": which,
+                "dilemmas": len({one.dilemma for one in own}),
+                "actions": len(placed),
+                "side": _mean(float(at.judged_polarity == at.polarity) for at in placed),
+                "place": _mean(map(float, right)),
+            }
+        )
+    return [row for row in rows if row["actions"]]
+
+
+def cut(x: float | None, digits: int) -> float | None:
+    """A number cut off after some decimals, never rounded up; numbers that differ from the next by an error stay it.
+
+    >>> cut(0.9983, 2), cut(0.29, 2), cut(None, 2)
+    (0.99, 0.29, None)
+    """
+    return None if x is None else math.floor(x * 10**digits + 1e-9) / 10**digits
 
 
 def naming_rates(dilemmas: Sequence[Dilemma], namings: Sequence[Naming]) -> list[dict[str, Any]]:

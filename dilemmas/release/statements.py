@@ -115,7 +115,8 @@ def _of_labels(contents: Contents) -> list[str]:
     last = named[-1] if named else None
     return [
         "Topics and values overlap, and a scenario may be read as being about another: readers who saw neither named "
-        f"the topic in {share(last['topic'], 1)} and the focal value in {share(last['value'], 1)} of "
+        f"the topic in {share(measures.cut(last['topic'], 3), 1)} "
+        f"and the focal value in {share(measures.cut(last['value'], 3), 1)} of "
         f"{last['readings']:,} readings."
         if last
         else "Whether readers see in a scenario the topic and the value it is filed under was not measured.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from dilemmas.cli.evaluate import Json, RunsDir
+from dilemmas.cli.options import Json, RunsDir
 
 if TYPE_CHECKING:
     from dilemmas.analysis import Analysis

@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dilemmas.cli.evaluate import Json, PlainHttpKey, RunsDir
+from dilemmas.cli.options import (
+    DatasetFile,
+    Json,
+    KeyVariable,
+    Limit,
+    OrdersName,
+    PersonaSet,
+    PlainHttpKey,
+    PromptStyleName,
+    Repeats,
+    RunFile,
+    RunName,
+    RunsDir,
+    Seed,
+    Shard,
+    Templates,
+)
 
 if TYPE_CHECKING:
     from dilemmas.batches.reading import Taken
@@ -66,10 +82,8 @@ class For(enum.StrEnum):
 @app.command(epilog=WRITE_EXAMPLES)
 def write(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the batch files are to stand.")],
-    config: Annotated[Path | None, typer.Option(help="Run file (TOML); options given here go before it.")] = None,
-    persona_set: Annotated[
-        str | None, typer.Option(help="twelve, three, none, a category or a .toml file. \\[twelve]")
-    ] = None,
+    config: RunFile = None,
+    persona_set: PersonaSet = None,
     model: Annotated[
         str | None, typer.Option(help="What the service calls the model; or one of the run file's.")
     ] = None,
@@ -79,20 +93,18 @@ def write(
     base_url: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="Server with this model, to find out what it can do.")
     ] = None,
-    api_key_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = None,
+    api_key_env: KeyVariable = None,
     allow_plain_http_key: PlainHttpKey = False,
     protocol: Annotated[str | None, typer.Option(help="reasoned or logprob. \\[reasoned]")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). \\[the shipped ones]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Ask about the first N dilemmas only.")] = None,
-    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N, in a run of its own.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Times each question is asked. \\[3]")] = None,
-    orders: Annotated[str | None, typer.Option(help="williams, random or fixed. \\[williams]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of option orders and sampling.")] = None,
-    prompt_style: Annotated[str | None, typer.Option(help="variables or statements. \\[variables]")] = None,
-    templates: Annotated[str | None, typer.Option(help="Folder whose templates replace the shipped ones.")] = None,
-    run: Annotated[str | None, typer.Option(help="Name of the run. \\[the dataset's name]")] = None,
+    dataset: DatasetFile = None,
+    limit: Limit = None,
+    shard: Shard = None,
+    repeats: Repeats = None,
+    orders: OrdersName = None,
+    seed: Seed = None,
+    prompt_style: PromptStyleName = None,
+    templates: Templates = None,
+    run: RunName = None,
     runs_dir: RunsDir = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how much it would be.")] = False,
     json_: Json = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json, PlainHttpKey
+from dilemmas.cli.options import Json, PlainHttpKey
 
 if TYPE_CHECKING:
     from dilemmas.checking import Checked

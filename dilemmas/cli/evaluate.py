@@ -7,6 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dilemmas.cli.options import (
+    DatasetFile,
+    Json,
+    KeyVariable,
+    Limit,
+    OrdersName,
+    PersonaSet,
+    PlainHttpKey,
+    PromptStyleName,
+    Repeats,
+    RunFile,
+    RunName,
+    RunsDir,
+    Seed,
+    Shard,
+    Templates,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,20 +53,10 @@ dilemmas evaluate --engine ray --address auto --gpus-per-actor 1 --model M --ser
 0 done, 2 wrong input, 3 finished with some trials still open, 130 interrupted.
 """
 
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder in which runs are kept.")]
-PlainHttpKey = Annotated[
-    bool,
-    typer.Option("--allow-plain-http-key", help="Let a key go over http to another machine: the network is yours."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of tables.")]
-
 
 def evaluate(
-    config: Annotated[Path | None, typer.Option(help="Run file (TOML); options given here go before it.")] = None,
-    persona_set: Annotated[
-        str | None,
-        typer.Option(help="twelve, three, none, a category (max, moderate, incongruous) or a .toml file. \\[twelve]"),
-    ] = None,
+    config: RunFile = None,
+    persona_set: PersonaSet = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -59,24 +67,19 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="URL", help="Address of an OpenAI-compatible server. Give several, and they share."),
     ] = None,
-    api_key_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = None,
+    api_key_env: KeyVariable = None,
     allow_plain_http_key: PlainHttpKey = False,
     protocol: Annotated[
         str | None, typer.Option(help="reasoned or logprob. \\[reasoned for a server, logprob embedded]")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dilemmas (JSON Lines). \\[the shipped ones]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Ask about the first N dilemmas only.")] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(metavar="I/N", help="Ask only part I of N, in a run of its own; `dilemmas merge` joins them."),
-    ] = None,
-    repeats: Annotated[int | None, typer.Option(help="Times each question is asked. \\[3]")] = None,
-    orders: Annotated[str | None, typer.Option(help="williams, random or fixed. \\[williams]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of option orders and sampling.")] = None,
-    prompt_style: Annotated[str | None, typer.Option(help="variables or statements. \\[variables]")] = None,
-    templates: Annotated[str | None, typer.Option(help="Folder whose templates replace the shipped ones.")] = None,
+    dataset: DatasetFile = None,
+    limit: Limit = None,
+    shard: Shard = None,
+    repeats: Repeats = None,
+    orders: OrdersName = None,
+    seed: Seed = None,
+    prompt_style: PromptStyleName = None,
+    templates: Templates = None,
     scale: Annotated[str | None, typer.Option(help="Scores of the options: even or thirds. \\[even]")] = None,
     concurrency: Annotated[
         str | None,
@@ -108,7 +111,7 @@ def evaluate(
         str | None,
         typer.Option(metavar="COMMAND", help="Command by which each Ray actor starts its server on {port}."),
     ] = None,
-    run: Annotated[str | None, typer.Option(help="Name of the run. \\[the dataset's name]")] = None,
+    run: RunName = None,
     runs_dir: RunsDir = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and both questions; ask nothing.")] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dilemmas.cli.evaluate import RunsDir
+from dilemmas.cli.options import RunsDir
 
 if TYPE_CHECKING:
     from dilemmas.harness.writing import Harness

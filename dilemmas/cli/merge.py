@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json, RunsDir
+from dilemmas.cli.options import Json, RunsDir
 
 EXAMPLES = """
 [bold]Examples[/bold]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json, RunsDir
+from dilemmas.cli.options import Json, RunsDir
 from dilemmas.cli.simulate import Dataset, Noise, Personas, Repeats, Topics, TopicSd, Values, ValueSd
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json, RunsDir
+from dilemmas.cli.options import Json, RunsDir
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

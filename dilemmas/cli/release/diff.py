@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dilemmas.cli.evaluate import Json
+from dilemmas.cli.options import Json
 
 if TYPE_CHECKING:
     from rich.text import Text

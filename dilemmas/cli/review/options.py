@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import PlainHttpKey
+from dilemmas.cli.options import PlainHttpKey
 
 if TYPE_CHECKING:
     from dilemmas.review.server import Server

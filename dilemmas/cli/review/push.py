@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dilemmas.cli.evaluate import Json
+from dilemmas.cli.options import Json
 from dilemmas.cli.review.options import PlainHttpKey, ServerFile, connect
 
 if TYPE_CHECKING:

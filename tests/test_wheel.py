@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,3 +150,15 @@ def test_the_installed_wheel_works_in_an_empty_folder(installed: Path, tmp_path:
     }
     manifest = json.loads((tmp_path / "runs" / "first" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["versions"]["dilemmas"] in next((installed.parent / "lib").rglob("dilemmas-*.dist-info")).name
+
+
+def test_the_core_needs_nothing_that_only_some_commands_need(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        needs = [line.split(": ", 1)[1] for line in archive.read(name).decode().splitlines() if "Requires-Dist" in line]
+    core = {re.split(r"[^A-Za-z0-9-]", need)[0].lower() for need in needs if "extra ==" not in need}
+    assert core == {
+        "aiohttp", "instructor", "jinja2", "jsonschema", "krippendorff", "matplotlib", "numpy", "openai", "orjson",
+        "pandas", "py3langid", "pydantic", "rich", "scikit-learn", "scipy", "statsmodels", "threadpoolctl", "typer",
+        "uvloop", "vadersentiment",
+    }  # fmt: skip

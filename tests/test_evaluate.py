@@ -531,7 +531,7 @@ def test_the_same_study_gives_the_same_bytes_also_when_interrupted(tmp_path: Pat
     assert {"answers.csv", "effects.csv", "levels.csv", "analysis.json"} <= wanted.keys()
     assert written(tmp_path / "second" / "run") == wanted
     manifest = json.loads((tmp_path / "first" / "run" / "manifest.json").read_text())
-    assert manifest["counts"]["planned"] == manifest["dataset"]["dilemmas"] * 13 * 2 * 3
+    assert manifest["counts"]["planned"] == 24 * 13 * 2 * 3
 
 
 def test_the_manifest_says_what_was_asked_of_whom(scripted_run: Ask) -> None:

@@ -260,6 +260,11 @@ def spoilt(change: Callable[[Line], Any]) -> Callable[[Path, list[Line]], Path]:
     [
         (lambda log: log["samples"].append(log["samples"][0]), "twice"),
         (lambda log: log["samples"][1]["messages"].insert(0, {"role": "system", "content": "Be nice."}), "other words"),
+        (
+            lambda log: log["samples"][1]["messages"].insert(1, {"role": "assistant", "content": "A, always."}),
+            "other words",
+        ),
+        (lambda log: log["samples"][1]["messages"][0].update(role="tool"), "other words"),
         (lambda log: log["eval"]["config"].update(epochs=2), "--epochs"),
         (lambda log: log["samples"][1]["metadata"].update(topic="Religion"), "its dilemma is told otherwise"),
         (lambda log: log["samples"][1]["metadata"].update(prompts=9), "its study is told otherwise"),

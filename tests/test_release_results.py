@@ -22,7 +22,7 @@ from dilemmas import analysis, evaluate, scores
 from dilemmas.errors import InputError
 from dilemmas.questions import INSTRUMENTS, SCALES
 from dilemmas.release import restore, results, streams
-from dilemmas.release.answers import About, adopted, answer_row, planned
+from dilemmas.release.answers import About, PromptRow, adopted, answer_row, planned
 from dilemmas.release.layout import CANARY, SUMS
 from dilemmas.release.results_layout import Place
 from dilemmas.reporting.sampling import Sample, sample
@@ -220,6 +220,12 @@ def test_a_release_is_never_written_to(released: Path, here: Here) -> None:
     before = files(released)
     refused = here("analyse", str(released), "--out", str(released))
     assert (refused.returncode, "Give another one with --out" in refused.stderr) == (2, True)
+    for out in (released / "tables", released / "runs" / ".." / "x" / "y"):
+        assert "is in released results" in here("analyse", "run", "--out", str(out)).stderr
+    assert "is in released results" in here("report", "run", "--out", str(released / "report.html")).stderr
+    assert "is in released results" in here("release", "results", "run", "--out", str(released / "0.2.0")).stderr
+    with opened(str(released / "runs" / ".."), released) as own:
+        assert own.out == released.with_name("0.1.0-analysis") / "run"
     assert "take them" in here("status", str(released)).stderr
     assert files(released) == before
 
@@ -230,6 +236,7 @@ def test_a_release_is_never_written_to(released: Path, here: Here) -> None:
         ("first", {}, "no version"),
         ("0.1.0", {"date": "yesterday"}, "no day"),
         ("0.1.0", {"model_terms": {"scripted": " "}}, "tells nothing"),
+        ("0.1.0", {"model_terms": {"scripted": "\udcff"}}, "is not UTF-8"),
     ],
 )
 def test_what_cannot_be_released_is_refused(
@@ -311,6 +318,14 @@ def test_another_version_of_the_form_is_named(released: Path, here: Here) -> Non
         ("seed", 12345, "not the trial that its id says"),
         ("messages", f'[["user", "{"0" * 64}"]]', "names a text that is not there"),
         ("messages", "[" * 100_000, "is no answer of a run"),
+        ("messages", f'[["user", {10**30}]]', "is no answer of a run"),
+        ("score", 0.123, "its score is not that of its option"),
+        ("code", None, "its score is not that of its option"),
+        ("code", "perhaps", "its status or its option"),
+        ("probabilities", '{"perhaps": 1}', "its status or its option"),
+        ("probabilities", "1", "is no answer of a run"),
+        ("value", "Greed", "otherwise than their own files"),
+        ("model", "another", "a model or a question that the run did not ask"),
         ("item", "nowhere", "about a dilemma or a persona that is not there"),
         ("status", "perhaps", "is no answer of a run"),
         ("at", None, "lacks a part of its reply"),
@@ -352,6 +367,35 @@ def test_forged_files_are_refused(released: Path) -> None:
     (run / "items.jsonl").write_bytes(whole[run / "items.jsonl"])
     (run / "manifest.json").write_text('{"name": "run"}')
     assert "manifest.json, field created" in refused()
+    manifest = json.loads(whole[run / "manifest.json"])
+    for change in ({"name": "../x"}, {"caveat": "none"}, {"models": []}):
+        (run / "manifest.json").write_text(json.dumps({**manifest, **change}))
+        assert "tells of the run otherwise than results.json" in refused()
+    (run / "manifest.json").write_bytes(whole[run / "manifest.json"])
+    parquet.write_table(pyarrow.concat_tables([table, table.slice(0, 1)]), run / "answers.parquet")
+    assert "has other trials than results.json counts" in refused()
+    parquet.write_table(table, run / "answers.parquet")
+    found = json.loads((released / "results.json").read_text())
+    (released / "results.json").write_text(json.dumps({**found, "runs": found["runs"] * 2}))
+    assert "names a run for the second time" in refused()
+
+
+def test_a_failure_of_a_trial_that_is_not_there_is_refused(messy: Path, tmp_path: Path) -> None:
+    results.build([messy], out := tmp_path / "0.1.0", date=DAY)
+    rewrite(out / "runs" / "run" / "attempts.parquet", "trial", 1, "0" * 64)
+    reseal(out)
+    with pytest.raises(InputError, match="about a trial that is not there"), restore.restored(Place(out, None)):
+        pass
+
+
+def test_one_text_in_many_rows_counts_in_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [PromptRow(sha256="0" * 64, text="a" * 1000)] * 1000
+    streams.write(path := tmp_path / "prompts.parquet", PromptRow, rows)
+    assert [row for _, row in streams.read(path, PromptRow)] == rows
+    monkeypatch.setattr(streams, "LARGEST_GROUP", 500_000)
+    assert parquet.read_metadata(path).row_group(0).total_byte_size < 10_000
+    with pytest.raises(InputError, match="rows that are too large"):
+        next(streams.read(path, PromptRow))
 
 
 def test_a_table_too_large_to_be_read_is_refused(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +446,7 @@ def test_an_outcome_comes_back_out_of_its_row(reply: Reply, response: Response, 
     )  # fmt: skip
     item = Dilemma.model_construct(value="Honest", topic="Religion")
     scores = {"value": dict(zip(CODES, SCALES["even"], strict=True))}
-    row = answer_row(cell, "1" * 64, parser, About({"an-item": item}, {"baseline": "baseline"}, scores))
+    row = answer_row(cell, "1" * 64, parser, About({"an-item": item}, {"baseline": "baseline"}, scores, frozenset("m")))
     found = adopted(row)
     assert (found.reply, found.response) == (cell.reply, cell.response)
     assert (found.trial, found.at, found.parser, found.status) == (cell.trial, cell.at, parser, response.status)

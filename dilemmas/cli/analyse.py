@@ -100,6 +100,8 @@ def report(
     from dilemmas import report as stage
 
     with _analysed(run, responses, runs_dir, scale, category, points, compare) as (found, folder):
+        if out:
+            _outside(out)
         print(stage.write(found, out or folder / "report.html", folder))
 
 
@@ -178,12 +180,21 @@ def _show(found: Analysis, folder: Path, *, with_report: bool, as_json: bool) ->
 def _free(folder: Path) -> Path:
     """A folder that is no run's and no release's: what is said of other answers would stand beside theirs."""
     from dilemmas.errors import InputError
-    from dilemmas.release.results_layout import place_of
     from dilemmas.store import FILE
 
-    if (folder / FILE).exists() or place_of(folder):
+    if (folder / FILE).exists():
         raise InputError("is the folder of a run", where=str(folder), fix="Give another one with --out.")
+    _outside(folder)
     return folder
+
+
+def _outside(path: Path) -> None:
+    """Refuse a place in released results, which stay as they were built."""
+    from dilemmas.errors import InputError
+    from dilemmas.release.results_layout import is_in_release
+
+    if is_in_release(path):
+        raise InputError("is in released results", where=str(path), fix="Give another one with --out.")
 
 
 def _scale(name: str | None) -> ScaleName | None:

@@ -26,7 +26,7 @@ def log(data: dict[str, Any]) -> Log:
         KeyError, TypeError, ValueError, IndexError: it is of another form.
         InputError: a prompt was sent several times.
     """
-    if data["eval"]["config"].get("epochs", 1) != 1:
+    if data["eval"]["config"].get("epochs") not in (None, 1):
         raise InputError(
             "has each prompt several times (--epochs)", fix="Repeats are written by `dilemmas export --repeats`."
         )
@@ -41,11 +41,13 @@ def _logged(entry: dict[str, Any]) -> Logged:
             "metadata": entry["metadata"],
         }
     )
-    sent = [one["content"] for one in entry["messages"] if one["role"] != "assistant"]
+    sent = [(one["role"], one["content"]) for one in entry["messages"]]
+    if sent and sent[-1][0] == "assistant":  # the reply
+        sent.pop()
     output = entry.get("output") or {}
     if entry.get("error") or not output.get("choices"):
         why = (entry.get("error") or {}).get("message") or output.get("error") or "no reply"
-        return Logged(sample, sent or [one.content for one in sample.input], None, str(why))
+        return Logged(sample, sent or sample.sent, None, str(why))
     return Logged(sample, sent, _reply(output))
 
 

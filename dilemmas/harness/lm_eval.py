@@ -78,7 +78,7 @@ def _logged(entry: dict[str, Any]) -> Logged:
         )
     sent = entry["arguments"]["gen_args_0"]["arg_0"]
     if isinstance(sent, list):  # of a chat server: JSON of the messages
-        sent = [one["content"] for one in json.loads(sent[0])]
+        sent = [(one["role"], one["content"]) for one in json.loads(sent[0])]
     return Logged(sample, sent, Reply(text=replies[0] or ""))
 
 

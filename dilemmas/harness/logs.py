@@ -115,7 +115,7 @@ def _check(log: Log, path: Path) -> None:
         for key, fact in {**told, ("dilemma", about.item): (about.value, about.topic)}.items():
             if facts.setdefault(key, fact) != fact:
                 raise InputError(f"its {key[0]} is told otherwise before", where=where, fix="Give the log of one run.")
-        if not _as_written([message.content for message in one.sample.input], one.sent):
+        if not _as_written(one.sample.sent, one.sent):
             raise InputError(
                 "other words were sent than those of the study",
                 where=where,
@@ -123,15 +123,15 @@ def _check(log: Log, path: Path) -> None:
             )
 
 
-def _as_written(words: Sequence[str], sent: Sequence[str] | str) -> bool:
+def _as_written(asked: Sequence[tuple[str, str]], sent: Sequence[tuple[str, str]] | str) -> bool:
     """Whether messages were sent as they are; in a text, which a chat template made of them, one after the other."""
     if not isinstance(sent, str):
-        return list(words) == list(sent)
+        return list(asked) == list(sent)
     at = 0
-    for message in words:
-        if (at := sent.find(message, at)) < 0:
+    for _, words in asked:
+        if (at := sent.find(words, at)) < 0:
             return False
-        at += len(message)
+        at += len(words)
     return True
 
 

@@ -85,14 +85,19 @@ class Sample(Record):
     canary: str = CANARY
     """The mark of this project's data; it is in no prompt."""
 
+    @property
+    def sent(self) -> list[tuple[str, str]]:
+        """Role and words of each message."""
+        return [(one.role, one.content) for one in self.input]
+
 
 class Logged(NamedTuple):
     """What a log tells of one prompt."""
 
     sample: Sample
     """The prompt, as it was to be sent."""
-    sent: Sequence[str] | str
-    """What was sent: the words of each message, or the text that a chat template made of all."""
+    sent: Sequence[tuple[str, str]] | str
+    """What was sent: role and words of each message, or the text that a chat template made of all."""
     reply: Reply | None
     """What came back; none where nothing did."""
     why: str = ""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field
 
+from dilemmas.questions import INSTRUMENTS, SCALES
 from dilemmas.release.forms import Canary
 from dilemmas.release.layout import CANARY
 from dilemmas.schema import (
@@ -20,10 +21,12 @@ from dilemmas.schema import (
     Identifier,
     Message,
     ModelIdentity,
+    Persona,
     ProtocolName,
     Record,
     Reply,
     Response,
+    Run,
     Sampling,
     Side,
     Text,
@@ -150,8 +153,23 @@ class About(NamedTuple):
     """By id."""
     categories: Mapping[str, str]
     """Of each persona, by its id."""
-    scores: Mapping[str, Mapping[str, float]]
+    scores: Mapping[str, dict[str, float]]
     """Of each question, the score of each option by its code."""
+    models: frozenset[str]
+    """Names of the models that were asked."""
+
+    @classmethod
+    def of(cls, run: Run, items: Iterable[Dilemma], personas: Iterable[Persona]) -> Self:
+        """Of a run, by its manifest and records."""
+        return cls(
+            items={one.id: one for one in items},
+            categories={one.id: one.category for one in personas},
+            scores={
+                name: dict(zip(instrument.CODES, SCALES[run.design.scale], strict=True))
+                for name, instrument in INSTRUMENTS.items()
+            },
+            models=frozenset(one.name for one in run.models),
+        )
 
 
 def answer_row(cell: Cell, options: str | None, parser: int | None, about: About) -> AnswerRow:
@@ -243,6 +261,30 @@ def planned(row: AnswerRow, text: Callable[[str], str]) -> Planned:
     return Planned(trial, tuple(map(str, _list(text(row.options or "")))))
 
 
+def check(row: AnswerRow, about: About) -> None:
+    """Refuse a row that contradicts the run it stands in.
+
+    Args:
+        row: one that was read.
+        about: the run.
+
+    Raises:
+        ValueError: it is about what the run does not have, or a column is not what follows from the others.
+    """
+    item, score_of = about.items.get(row.item), about.scores.get(row.question)
+    if item is None or row.persona not in about.categories:
+        raise ValueError("it is about a dilemma or a persona that is not there")
+    if row.model not in about.models or score_of is None:
+        raise ValueError("it is about a model or a question that the run did not ask")
+    if (row.category, row.value, row.topic) != (about.categories[row.persona], item.value, item.topic):
+        raise ValueError("it tells of its dilemma or persona otherwise than their own files")
+    codes = {row.code} if row.probabilities is None else {row.code, *json.loads(row.probabilities)}
+    if not codes - {None} <= set(score_of) or (row.status == "answered") == (row.score is None):
+        raise ValueError("its status or its option is not one that such an answer can have")
+    if row.score is not None and not math.isclose(row.score, score_and_vote(_response(row), score_of)[0], abs_tol=1e-9):
+        raise ValueError("its score is not that of its option")
+
+
 def adopted(row: AnswerRow) -> Adopted:
     """The outcome in a row.
 
@@ -266,7 +308,12 @@ def adopted(row: AnswerRow) -> Adopted:
             **{name: held for name in _MAY_BE_EMPTY if (held := getattr(row, name)) is not None},
         }
     )
-    response = Response.model_validate(
+    response = _response(row)
+    return Adopted(row.trial, reply.model_dump_json(), row.at, row.parser, response.status, response.model_dump_json())
+
+
+def _response(row: AnswerRow) -> Response:
+    return Response.model_validate(
         {
             **{name: getattr(row, name) for name in ("status", "code", "letter", "mass")},
             "probabilities": None if row.probabilities is None else json.loads(row.probabilities),
@@ -274,7 +321,6 @@ def adopted(row: AnswerRow) -> Adopted:
             "reason": row.reason or "",
         }
     )
-    return Adopted(row.trial, reply.model_dump_json(), row.at, row.parser, response.status, response.model_dump_json())
 
 
 def _json(data: object) -> str | None:

@@ -7,21 +7,22 @@ trial against its id; then they become a run's store in a temporary folder. The 
 from __future__ import annotations
 
 import json
+import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
 from dilemmas import dataset
-from dilemmas.errors import InputError
+from dilemmas.errors import InputError, StoreError
 from dilemmas.exporting import CHUNK
 from dilemmas.release import intact, need, streams
-from dilemmas.release.answers import AnswerRow, AttemptRow, PromptRow, adopted, planned
+from dilemmas.release.answers import About, AnswerRow, AttemptRow, PromptRow, adopted, check, planned
 from dilemmas.release.forms import Canary
 from dilemmas.release.kept import KeptRun
 from dilemmas.release.layout import CANARY, LICENSE, README, SUMS
@@ -63,6 +64,12 @@ class ReleasedRun(Record):
     """What a reader must know before reading the numbers; may be empty."""
     counts: dict[str, int]
     """Trials planned, answered, refused, unreadable, open; failed attempts."""
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """What a release's manifest tells of a run."""
+        models = tuple(asking.name for asking in run.models)
+        return cls(name=run.name, models=models, caveat=run.caveat, counts=run.counts)
 
 
 class Results(Record):
@@ -118,6 +125,8 @@ def read(folder: Path) -> Results:
             fix="Use the version of dilemmas that is named there.",
         )
     found = _parse(text, Results, str(path))
+    if len({run.name for run in found.runs}) < len(found.runs):
+        raise InputError("names a run for the second time", where=str(path), fix=_AGAIN)
     needed = [README, LICENSE, MANIFEST, PROMPTS]
     for run in found.runs:
         needed += [f"{RUNS}/{run.name}/{file}" for file in (RUN, ANSWERS, ITEMS, PERSONAS)]
@@ -140,6 +149,9 @@ def restore(folder: Path, run: ReleasedRun, into: Path) -> None:
     source = folder / RUNS / run.name
     described = _record(_text(source / RUN), Run, str(source / RUN))
     items, personas = _records(source / ITEMS, Dilemma), _records(source / PERSONAS, Persona)
+    if described.name != run.name or ReleasedRun.of(described) != run:
+        raise InputError(f"tells of the run otherwise than {MANIFEST}", where=str(source / RUN), fix=_AGAIN)
+    about, rows = About.of(described, items.values(), personas.values()), 0
     with KeptRun.writing(into / FILE) as store:
         store.update_run(lambda _: described)
         store.add_records("items", ((one.id, dataset.to_line(one)) for one in items.values()))
@@ -151,11 +163,17 @@ def restore(folder: Path, run: ReleasedRun, into: Path) -> None:
                     raise InputError("is not the text that its checksum says", where=where, fix=_AGAIN)
             store.add_texts(one.text for _, one in prompts)
         for answers in _chunks(streams.read(source / ANSWERS, AnswerRow)):
-            _add(store, answers, items, personas, source / ANSWERS)
+            _add(store, answers, about, source / ANSWERS)
+            rows += len(answers)
         if (source / ATTEMPTS).exists():
             for attempts in _chunks(streams.read(source / ATTEMPTS, AttemptRow)):
-                store.put_attempts(Attempt(one.trial, one.at, one.kind, one.status, "") for _, one in attempts)
-        if store.counts() != run.counts:
+                with store.together():
+                    try:
+                        store.put_attempts(Attempt(one.trial, one.at, one.kind, one.status, "") for _, one in attempts)
+                    except sqlite3.IntegrityError:
+                        what = "is about a trial that is not there"
+                        raise InputError(what, where=str(source / ATTEMPTS), fix=_AGAIN) from None
+        if store.counts() != run.counts or rows != run.counts["planned"]:
             raise InputError(
                 f"has other trials than {MANIFEST} counts ({store.counts()} / {run.counts})",
                 where=str(source),
@@ -166,8 +184,7 @@ def restore(folder: Path, run: ReleasedRun, into: Path) -> None:
 def _add(
     store: KeptRun,
     rows: list[tuple[int, AnswerRow]],
-    items: Mapping[str, Dilemma],
-    personas: Mapping[str, Persona],
+    about: About,
     path: Path,
 ) -> None:
     """Keep some rows, all or none."""
@@ -175,8 +192,7 @@ def _add(
     with store.together():
         for number, row in rows:
             try:
-                if row.item not in items or row.persona not in personas:
-                    raise ValueError("it is about a dilemma or a persona that is not there")
+                check(row, about)
                 if row.trial is None:
                     # The run asks this place so many times, so those before it are in the plan as well.
                     store.add_cells(row.model, [row.persona], [row.item], {row.question: row.side}, row.repeat + 1)
@@ -184,7 +200,10 @@ def _add(
                     store.add_trials([planned(row, text)])
                 if row.status != "open":
                     store.adopt([adopted(row)])
-            except (ValueError, TypeError, RecursionError) as error:
+            except StoreError:
+                what = "is another question in the place of an earlier row"
+                raise InputError(what, where=f"{path}, row {number}", fix=_AGAIN) from None
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
                 what = f"is no answer of a run: {why}"
                 raise InputError(what, where=f"{path}, row {number}", fix=_AGAIN) from None

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 from dilemmas import __version__
 from dilemmas.errors import InputError, os_error
-from dilemmas.questions import INSTRUMENTS, SCALES
 from dilemmas.release import leaks, need, restore, results_card, results_layout, streams
 from dilemmas.release.answers import About, AnswerRow, AttemptRow, PromptRow, answer_row
 from dilemmas.release.kept import KeptRun
@@ -60,6 +59,8 @@ def build(
     version, day, terms = Version.parse(out.absolute().name), _day(date), dict(model_terms or {})
     if out.exists() or out.is_symlink():
         raise InputError("is there already", where=str(out), fix="Results never change: give them the next version.")
+    if results_layout.is_in_release(out):
+        raise InputError("is in released results", where=str(out), fix="Give a folder beside them.")
     with ExitStack() as stack:
         sources = _sources(stack, runs)
         manifests = {name: one.manifest for name, one in sources.items()}
@@ -67,7 +68,7 @@ def build(
         found = Results(
             version=str(version),
             date=day,
-            runs=tuple(map(_released, manifests.values())),
+            runs=tuple(map(ReleasedRun.of, manifests.values())),
             model_terms=dict(sorted(terms.items())),
             versions={
                 "dilemmas": __version__,
@@ -135,11 +136,8 @@ def _check_terms(terms: Mapping[str, str], manifests: Iterable[Run]) -> None:
         )
     if empty := [name for name, text in terms.items() if not text.strip()]:
         raise InputError(f"tells nothing of {empty[0]}", where="--model-terms", fix="Give NAME=TEXT.")
-
-
-def _released(run: Run) -> ReleasedRun:
-    models = tuple(asking.name for asking in run.models)
-    return ReleasedRun(name=run.name, models=models, caveat=run.caveat, counts=run.counts)
+    if broken := [name for name, text in terms.items() if text != text.encode(errors="replace").decode()]:
+        raise InputError(f"is not UTF-8 for {broken[0]}", where="--model-terms", fix="Give the text in UTF-8.")
 
 
 def _prompts(stores: Sequence[KeptRun]) -> Iterator[PromptRow]:
@@ -154,14 +152,7 @@ def _write_run(source: _Source, folder: Path) -> None:
     folder.mkdir(parents=True)
     items = [Dilemma.model_validate_json(record) for record in store.records("items").values()]
     personas = [Persona.model_validate_json(record) for record in store.records("personas").values()]
-    about = About(
-        items={one.id: one for one in items},
-        categories={one.id: one.category for one in personas},
-        scores={
-            name: dict(zip(instrument.CODES, SCALES[run.design.scale], strict=True))
-            for name, instrument in INSTRUMENTS.items()
-        },
-    )
+    about = About.of(run, items, personas)
     rows = (answer_row(told.cell, told.options, told.parser, about) for told in store.told())
     streams.write(folder / results_layout.ANSWERS, AnswerRow, rows)
     if run.counts["failed_attempts"]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from dilemmas.release.layout import SUMS
+
 MANIFEST = "results.json"
 """What is in a release of results."""
 PROMPTS = "prompts.parquet"
@@ -34,9 +36,15 @@ class Place(NamedTuple):
 
 def place_of(path: Path) -> Place | None:
     """The release that a path leads to, or to a run in; None where there is none."""
-    whole = path.absolute()
+    whole = path.resolve()
     if (whole / MANIFEST).is_file():
         return Place(whole, None)
     if whole.parent.name == RUNS and (whole.parents[1] / MANIFEST).is_file():
         return Place(whole.parents[1], whole.name)
     return None
+
+
+def is_in_release(path: Path) -> bool:
+    """Whether a path leads to released results, or into them, where nothing may be written."""
+    whole = path.resolve()
+    return any((one / MANIFEST).is_file() and (one / SUMS).is_file() for one in (whole, *whole.parents))

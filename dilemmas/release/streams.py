@@ -18,7 +18,7 @@ from dilemmas.schema import Record
 R = TypeVar("R", bound=Record)
 
 LARGEST_GROUP = 1_000_000_000
-"""Most bytes, unpacked, of the rows that stand together in a file that is read."""
+"""Most bytes of the rows that stand together in a file that is read: as packed there, and of their texts."""
 _AGAIN = "Get the folder again from where it came."
 
 
@@ -56,12 +56,16 @@ def read(path: Path, form: type[R]) -> Iterator[tuple[int, R]]:
     number = 0
     try:
         with ParquetFile(path) as file:
-            told = file.metadata
+            told, fits = file.metadata, file.schema_arrow.equals(_schema(form))
             sizes = [told.row_group(group).total_byte_size for group in range(told.num_row_groups)]
-            if not file.schema_arrow.equals(_schema(form)) or max(sizes, default=0) > LARGEST_GROUP:
-                what = "is no table of this form: it has other columns, or rows that are too large"
-                raise InputError(what, where=str(path), fix=_AGAIN)
+        if not fits or max(sizes, default=0) > LARGEST_GROUP:
+            raise _refused(path)
+        # A text that stands in the file once and in many rows stays one until their sizes are known.
+        texts = [field.name for field in _schema(form) if field.type == pyarrow.string()]
+        with ParquetFile(path, read_dictionary=texts) as file:
             for batch in file.iter_batches(batch_size=CHUNK):
+                if sum(_length(batch.column(name)) for name in texts) > LARGEST_GROUP:
+                    raise _refused(path)
                 for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020  (it counts on)
                     yield number, form.model_validate(row)
     except ValidationError as error:
@@ -70,6 +74,19 @@ def read(path: Path, form: type[R]) -> Iterator[tuple[int, R]]:
         raise InputError(first["msg"], where=where, fix=_AGAIN) from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"is no Parquet file that can be read: {error}", where=str(path), fix=_AGAIN) from None
+
+
+def _refused(path: Path) -> InputError:
+    what = "is no table of this form: it has other columns, or rows that are too large"
+    return InputError(what, where=str(path), fix=_AGAIN)
+
+
+def _length(column: Any) -> int:
+    """Bytes of all texts of a column in which each stands once."""
+    from pyarrow import compute
+
+    lengths = compute.binary_length(column.dictionary)
+    return int(compute.sum(lengths.take(column.indices)).as_py() or 0)
 
 
 def _schema(form: type[Record]) -> Any:

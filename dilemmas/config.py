@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError, ValidationIn
 
 from dilemmas.errors import InputError, did_you_mean
 from dilemmas.resources import decode_utf8, read_bytes
-from dilemmas.schema import Record, Sampling, canonical_json
+from dilemmas.schema import Record, Sampling, canonical_json, readable
 
 Orders = Literal["williams", "random", "fixed"]
 PromptStyle = Literal["variables", "statements"]
@@ -130,9 +130,7 @@ class ModelConfig(Record):
     @field_validator("name")
     @classmethod
     def _name_can_be_read(cls, name: str) -> str:
-        if not name.isprintable() or not name.strip():
-            raise ValueError("must be printable and not blank")
-        return name
+        return readable(name)
 
     @field_validator("api_key_env")
     @classmethod

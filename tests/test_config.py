@@ -493,3 +493,8 @@ def test_no_secret_hides_in_a_table_of_a_table(tmp_path: Path, fields: str) -> N
     path.write_text(f"[model]\nextra_body = {fields}\n")
     with pytest.raises(InputError, match="secret"):
         load(path, {})
+
+
+def test_a_model_whose_name_cannot_be_read_is_refused() -> None:
+    with pytest.raises(InputError, match=r"U\+001B"):
+        load(None, {"model.name": "a\x1bmodel"})

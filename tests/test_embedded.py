@@ -66,7 +66,7 @@ def servers_of(parent: int) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            command = (entry / "cmdline").read_bytes().decode()
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         if CHILD in command and _status(int(entry.name)).get("PPid", "").strip() == str(parent):

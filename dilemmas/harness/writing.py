@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 from dilemmas import __version__
-from dilemmas.errors import InputError, os_error
+from dilemmas.errors import InputError
 from dilemmas.harness import inspect, lm_eval
 from dilemmas.harness.samples import TOP_LOGPROBS, asking, samples, schema
 from dilemmas.models.completions import sampling_fields
 from dilemmas.release.layout import CANARY
+from dilemmas.release.placing import staged
 from dilemmas.resources import folder
 from dilemmas.schema import ProtocolName
 from dilemmas.study import Study, design_of
@@ -46,10 +43,12 @@ def write(study: Study, harness: Harness, protocol: ProtocolName, out: Path) -> 
     own = (folder("templates") / "harness" / harness / TASK).read_text(encoding="utf-8")
     told = json.dumps(_study(study, protocol), indent=2, ensure_ascii=False)
     made = {**FILES[harness](protocol), TASK: f"# {CANARY}\n{own}", STUDY: f"{told}\n"}
-    with _placed(out) as staged:
+    if out.exists():
+        raise InputError("is there already", where=str(out), fix="Name another folder with --out.")
+    with staged(out, "folder") as there:
         for name, text in made.items():
-            (staged / name).write_text(text, encoding="utf-8", newline="\n")
-        with (staged / SAMPLES).open("w", encoding="utf-8", newline="\n") as stream:
+            (there / name).write_text(text, encoding="utf-8", newline="\n")
+        with (there / SAMPLES).open("w", encoding="utf-8", newline="\n") as stream:
             stream.writelines(f"{one.model_dump_json()}\n" for one in samples(study, protocol))
     return study.size
 
@@ -68,26 +67,3 @@ def _study(study: Study, protocol: ProtocolName) -> dict[str, Any]:
         "top_logprobs": TOP_LOGPROBS if protocol == "logprob" else None,
         "reply_schema": None if protocol == "logprob" else schema(),
     }
-
-
-@contextmanager
-def _placed(out: Path) -> Iterator[Path]:
-    """An empty folder beside a place, which goes there once all is written, and vanishes where something goes wrong."""
-    if out.exists():
-        raise InputError("is there already", where=str(out), fix="Name another folder with --out.")
-    staged = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        yield staged
-        for path in staged.iterdir():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
-        staged.chmod(0o755)
-        staged.rename(out)
-        staged = None
-    except OSError as error:
-        raise os_error(error, "write the folder", out) from None
-    finally:
-        if staged is not None:
-            shutil.rmtree(staged, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.metadata
 import json
 import platform
@@ -12,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from dilemmas import __version__
-from dilemmas.errors import InputError
 from dilemmas.release import card, citation, croissant, figures, forms, layout, measures, need, records, tables
 from dilemmas.release.contents import Contents, Manifest
 from dilemmas.release.gather import before, compared, gather
 from dilemmas.release.placing import place
-from dilemmas.release.versions import Version
+from dilemmas.release.versions import Version, day_of
 from dilemmas.resources import decode_utf8, read_bytes
 from dilemmas.schema import Record, json_schema, sha256
 
@@ -68,7 +66,7 @@ def build(
             there already or not allowed by what changed, or the folder cannot be written. Nothing is written then.
     """
     need("pyarrow", "mlcroissant", "yaml")
-    wanted, day = Version.parse(version), _day(date)
+    wanted, day = Version.parse(version), day_of(date)
     folder = out / str(wanted)
     earlier = before(out, wanted, previous)
     contents = gather(path, wanted, day, judgements, include_unreviewed=include_unreviewed, with_comments=with_comments)
@@ -77,15 +75,6 @@ def build(
     contents = compared(contents, earlier)
     place(render(contents), folder)
     return folder, contents
-
-
-def _day(date: str | None) -> str:
-    if date is None:
-        return datetime.datetime.now(datetime.UTC).date().isoformat()
-    try:
-        return datetime.date.fromisoformat(date).isoformat()
-    except ValueError:
-        raise InputError(f'"{date}" is no day', where="--date", fix="Give it as 2026-11-21.") from None
 
 
 def render(contents: Contents) -> dict[str, bytes]:

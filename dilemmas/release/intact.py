@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -139,12 +140,25 @@ def read(folder: Path) -> Release:
             where=str(folder),
             fix="Give the folder of one version, such as releases/0.1.0.",
         )
+    return Release(folder, unchanged(folder, layout.REQUIRED))
+
+
+def unchanged(folder: Path, needed: Iterable[str], stray: str = "is in no list of its files") -> dict[str, str]:
+    """The checksums of a folder's files by path, once they are known to be those that it was built with.
+
+    Args:
+        folder: it has a list of checksums.
+        needed: files that must be there whatever the list says.
+        stray: what to say of a file that the list does not name.
+
+    Raises:
+        InputError: a file is missing, changed, a link or not one of its own; names them.
+    """
     sums = _sums(folder / layout.SUMS)
     there, problems = _walk(folder)
-    problems += [f"{name} is in no list of its files" for name in there if name not in sums and name != layout.SUMS]
-    problems += [f"{name} is missing" for name in sums if name not in there]
-    problems += [f"{name} is missing" for name in layout.REQUIRED if name not in there and name not in sums]
-    problems += [f"{name} was changed" for name in there if name in sums and _sha256(folder / name) != sums[name]]
+    problems += [f"{name} {stray}" for name in there if name not in sums and name != layout.SUMS]
+    problems += [f"{name} is missing" for name in {*sums, *needed} - set(there)]
+    problems += [f"{name} was changed" for name in there if name in sums and checksum(folder / name) != sums[name]]
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise InputError(
@@ -152,7 +166,7 @@ def read(folder: Path) -> Release:
             where=str(folder),
             fix=f"{_AGAIN} What a download adds (.gitattributes, .cache/) must go.",
         )
-    return Release(folder, sums)
+    return sums
 
 
 def is_plain(name: str) -> bool:
@@ -202,7 +216,8 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _sha256(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits; of any size."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

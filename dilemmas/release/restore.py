@@ -228,20 +228,7 @@ def _check_files(folder: Path, needed: set[str]) -> None:
     """Refuse a folder that lacks a file, or has one that is not the one it was built with."""
     if not (folder / SUMS).is_file() or (folder / SUMS).is_symlink():
         raise InputError(f"has no {SUMS}, so that nobody can tell if it is whole", where=str(folder), fix=_AGAIN)
-    sums = intact._sums(folder / SUMS)
-    there, problems = intact._walk(folder)
-    problems += [f"{name} is missing" for name in (needed | set(sums)) - set(there)]
-    problems += [f"{name} is not one of its files" for name in there if name not in sums and name != SUMS]
-    problems += [
-        f"{name} was changed" for name in there if name in sums and intact._sha256(folder / name) != sums[name]
-    ]
-    if problems:
-        more = f"; and {len(problems) - intact.SHOWN} more" if len(problems) > intact.SHOWN else ""
-        raise InputError(
-            f"is not as it was built: {'; '.join(sorted(problems)[: intact.SHOWN])}{more}",
-            where=str(folder),
-            fix=f"{_AGAIN} What a download adds (.gitattributes, .cache/) must go.",
-        )
+    intact.unchanged(folder, needed, stray="is not one of its files")
 
 
 def _records(path: Path, form: type[R]) -> dict[str, R]:

@@ -5,29 +5,27 @@ The folder appears whole or not at all, after it was read back; the same runs gi
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import heapq
 import importlib.metadata
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from dilemmas import __version__
-from dilemmas.errors import InputError, os_error
+from dilemmas.errors import InputError
 from dilemmas.release import leaks, need, restore, results_card, results_layout, streams
 from dilemmas.release.answers import About, AnswerRow, AttemptRow, PromptRow, answer_row
+from dilemmas.release.intact import checksum
 from dilemmas.release.kept import KeptRun
 from dilemmas.release.layout import CANARY, LICENSE, README, SUMS
+from dilemmas.release.placing import staged
 from dilemmas.release.restore import ReleasedRun, Results
-from dilemmas.release.versions import Version
+from dilemmas.release.versions import Version, day_of
 from dilemmas.resources import write_texts
 from dilemmas.schema import Dilemma, Persona, Record, Run
 from dilemmas.store import FILE
@@ -56,7 +54,7 @@ def build(
         StoreError: a run cannot be read.
     """
     need("pyarrow", "yaml")
-    version, day, terms = Version.parse(out.absolute().name), _day(date), dict(model_terms or {})
+    version, day, terms = Version.parse(out.absolute().name), day_of(date), dict(model_terms or {})
     if out.exists() or out.is_symlink():
         raise InputError("is there already", where=str(out), fix="Results never change: give them the next version.")
     if results_layout.is_in_release(out):
@@ -76,7 +74,7 @@ def build(
                 **{name: importlib.metadata.version(name) for name in LIBRARIES},
             },
         )
-        with _in_one_piece(out) as folder:
+        with staged(out, "results") as folder:
             streams.write(folder / results_layout.PROMPTS, PromptRow, _prompts([one.store for one in sources.values()]))
             for name, one in sources.items():
                 _write_run(one, folder / results_layout.RUNS / name)
@@ -175,13 +173,8 @@ def _lines(found: Iterable[Record]) -> str:
 
 def _write_sums(folder: Path) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    sums = "".join(f"{_checksum(folder / name)}  {name}\n" for name in names)
+    sums = "".join(f"{checksum(folder / name)}  {name}\n" for name in names)
     write_texts({folder / SUMS: f"# {CANARY}\n{sums}"})
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read_back(folder: Path) -> None:
@@ -190,38 +183,3 @@ def _read_back(folder: Path) -> None:
     for run in found.runs:
         with restore.restored(results_layout.Place(folder, run.name)):
             pass
-
-
-@contextmanager
-def _in_one_piece(folder: Path) -> Iterator[Path]:
-    """A new folder that is moved to its place at the end, and vanishes where something goes wrong."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".results-", dir=folder.parent) as place:
-            staged = Path(place, folder.name)
-            staged.mkdir()
-            yield staged
-            for path in (*staged.rglob("*"), staged):
-                _sync(path)
-            staged.rename(folder)
-        _sync(folder.parent)
-    except OSError as error:
-        raise os_error(error, "write the results", folder) from None
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or a folder's entries, on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _day(date: str | None) -> str:
-    if date is None:
-        return datetime.datetime.now(datetime.UTC).date().isoformat()
-    try:
-        return datetime.date.fromisoformat(date).isoformat()
-    except ValueError:
-        raise InputError(f'"{date}" is no day', where="--date", fix="Give it as 2026-11-21.") from None

@@ -14,6 +14,7 @@ A larger step than needed is allowed, and so is 1.0.0 after any 0.x.y.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -202,3 +203,17 @@ def _is_relabelled(old: Record, new: Record) -> bool:
 def _some(ids: Sequence[str]) -> str:
     """The first few ids, and how many there are besides."""
     return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")
+
+
+def day_of(date: str | None) -> str:
+    """The day of a release (ISO 8601); today in UTC where none is given.
+
+    Raises:
+        InputError: it is no day.
+    """
+    if date is None:
+        return datetime.datetime.now(datetime.UTC).date().isoformat()
+    try:
+        return datetime.date.fromisoformat(date).isoformat()
+    except ValueError:
+        raise InputError(f'"{date}" is no day', where="--date", fix="Give it as 2026-11-21.") from None

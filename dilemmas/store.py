@@ -464,7 +464,7 @@ class Store:
         Raises:
             StoreError: an id, or a place in the plan, stands for something else there; or it holds what no run does.
         """
-        with self.together(), other._as_it_is():
+        with self.together(), other.as_it_is():
             read = other._db.execute
             for table in ("items", "personas"):
                 self.add_records(table, read(f"SELECT id, record FROM {table} ORDER BY rowid"))  # noqa: S608
@@ -734,7 +734,7 @@ class Store:
                 raise
 
     @contextmanager
-    def _as_it_is(self) -> Iterator[None]:
+    def as_it_is(self) -> Iterator[None]:
         """All that is read inside is of one moment, whoever writes meanwhile."""
         self._db.execute("BEGIN")
         try:

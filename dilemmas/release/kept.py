@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from dilemmas.store import Attempt, Cell, Store
@@ -28,10 +27,6 @@ _OUTCOME = "LEFT JOIN replies ON replies.trial = trials.id LEFT JOIN responses O
 
 class KeptRun(Store):
     """The store of a run that is released, or restored out of a release."""
-
-    def as_it_is(self) -> AbstractContextManager[None]:
-        """All that is read inside is of one moment, whoever writes meanwhile."""
-        return self._as_it_is()
 
     def told(self) -> Iterator[Told]:
         """All cells in the order in which their questions are put; those never put into words last."""
